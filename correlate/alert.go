@@ -29,7 +29,9 @@ type Alert struct {
 	Last     Time   // event time of the last event covered
 	Received Time   // record timestamp of the last event covered
 	Count    uint64 // events of the episode so far, in this raw partition
-	Behind   int64  // unread records of the raw partition when this one was fetched
+	// Behind is how many records of the raw partition were unread behind this one when it was
+	// fetched, if the partition is worked off late; 0: it is read as it is written, within 2 s.
+	Behind int64
 }
 
 // Label returns the value of the named label, or "".
@@ -95,15 +97,22 @@ type Response struct {
 	To       string      `json:"to,omitempty"`   // for assign
 }
 
-// Watermark is intake's promise, under the event clock, that no alert of this raw partition with
-// a time before At will follow. The first one of a partition names all raw partitions whose
-// watermarks the engine must wait for.
+// Watermark says how far a raw partition has been read.
+//
+// Under the event clock it is intake's promise that no alert of this raw partition with a time
+// before At will follow. The first one of a partition names all raw partitions whose watermarks
+// the engine must wait for.
+//
+// Under the append clock intake writes one, Idle, to each alerts partition that it sent an alert
+// with Behind > 0, when the raw partition has been read to its end: it may have no alert any more
+// that says so.
 type Watermark struct {
 	Raw      RawPartition
 	At       Time
 	Finished bool           // the partition has ended: it holds nothing back any more
 	Idle     bool           // read to its end for a while: holds nothing back until it speaks again
 	Of       []RawPartition // all raw partitions, in the first record of a partition, else empty
+	Next     int64          // append clock: the raw offset to be read next; all below has been
 }
 
 // Tick is the owner's statement of time on an alerts partition. At names the engine clock that

@@ -1,6 +1,9 @@
 package correlate
 
-import "encoding/hex"
+import (
+	"encoding/hex"
+	"fmt"
+)
 
 // Fingerprint is the identity of an alert: the keyed SipHash-2-4-128 of its length-delimited
 // dedup key. It is stable across processes, machines and releases.
@@ -11,6 +14,14 @@ func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 
 // MarshalText returns the hexadecimal form.
 func (f Fingerprint) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText reads the hexadecimal form.
+func (f *Fingerprint) UnmarshalText(b []byte) error {
+	if n, err := hex.Decode(f[:], b[:min(len(b), 2*len(f))]); err != nil || n != len(f) || len(b) != 2*n {
+		return fmt.Errorf("fingerprint %q: want %d hexadecimal digits", b, 2*len(f))
+	}
+	return nil
+}
 
 // RawPartition names one partition of a raw topic (or of the responses topic).
 type RawPartition struct {

@@ -36,7 +36,7 @@ type Incident struct {
 	Reopened uint32 `json:"reopened"` // how often
 	Pages    uint32 `json:"pages"`    // sent so far
 
-	Transient        bool   `json:"transient,omitempty"`          // resolved before group_wait ended
+	Transient        bool   `json:"transient,omitempty"`          // resolved before it could page
 	ReturnedToNormal bool   `json:"returned_to_normal,omitempty"` // cleared unacknowledged
 	By               string `json:"by,omitempty"`                 // who caused this revision
 	Assignee         string `json:"assignee,omitempty"`
@@ -65,6 +65,9 @@ type Page struct {
 	Reason PageReason  `json:"reason"`
 	Top    []PageAlert `json:"top_alerts"` // the worst, at most TopAlerts
 	Incident
+	// Received is the record time of the alert that made this page, 0 when a timer made it. It is
+	// for measuring latency and not part of any stored form.
+	Received Time `json:"-"`
 }
 
 // TopAlerts is how many alerts a page names.

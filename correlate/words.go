@@ -90,7 +90,7 @@ const (
 	Inhibited     Disposition = 5 // muted by another alert
 	Waiting       Disposition = 6 // part of a pattern that is not complete yet
 	OrphanResolve Disposition = 7 // resolved, but nothing was firing
-	Transient     Disposition = 8 // resolved its incident before group_wait ended: never pages
+	Transient     Disposition = 8 // resolved its incident before its first page: never pages
 	OverLimit     Disposition = 9 // a bound was hit; counted and passed through
 )
 
@@ -117,7 +117,7 @@ type State uint8
 
 // The states.
 const (
-	Pending      State = 1 // group_wait has not ended
+	Pending      State = 1 // group_wait has not ended, or a backlog holds the first page
 	Open         State = 2 // nobody has acknowledged it
 	Acknowledged State = 3 // somebody works on it
 	ResolvedDone State = 4 // over; it may be reopened within reopen_window
@@ -139,7 +139,7 @@ type PageReason uint8
 
 // The reasons.
 const (
-	ReasonFirst        PageReason = 1  // group_wait ended
+	ReasonFirst        PageReason = 1  // group_wait ended, or the hold that kept the first page back
 	ReasonNewAlerts    PageReason = 2  // an alert newly fired since the last page
 	ReasonSeverityRise PageReason = 3  // the incident became worse; does not wait for the tick
 	ReasonNewResolved  PageReason = 4  // some alerts resolved since the last page

@@ -162,7 +162,7 @@ func appendWatermark(dst []byte, w *correlate.Watermark) []byte {
 		dst = AppendString(dst, p.Topic)
 		dst = AppendInt(dst, int64(p.Partition))
 	}
-	return dst
+	return AppendInt(dst, w.Next)
 }
 
 func readWatermark(d *Reader) *correlate.Watermark {
@@ -175,5 +175,6 @@ func readWatermark(d *Reader) *correlate.Watermark {
 			w.Of[i] = readPartition(d)
 		}
 	}
+	w.Next = d.Int()
 	return w
 }

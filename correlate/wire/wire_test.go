@@ -24,7 +24,7 @@ func samples() map[string]correlate.Record {
 		"response": {Kind: correlate.KindResponse, Response: &correlate.Response{Raw: raw,
 			Incident: "0-ab", Action: correlate.ActionAssign, By: "ada", At: 1, Note: "n", To: "bo"}},
 		"watermark": {Kind: correlate.KindWatermark, Watermark: &correlate.Watermark{
-			Raw: raw.RawPartition, At: 5, Finished: true,
+			Raw: raw.RawPartition, At: 5, Finished: true, Next: 10,
 			Of: []correlate.RawPartition{raw.RawPartition, {Topic: "x", Partition: 1}}}},
 		"rule change": {Kind: correlate.KindRuleChange,
 			RuleChange: correlate.RuleChange{Previous: correlate.RuleHash{1}, Hash: correlate.RuleHash{2}}},

@@ -1,0 +1,178 @@
+package correlate
+
+import "fmt"
+
+// Engine correlates the alerts of one partition of the alerts topic. It is a fold: its state
+// after a record depends on the records up to it and on nothing else. An Engine is not safe for
+// concurrent use.
+type Engine struct {
+	partition int32
+	mode      ClockMode
+	limits    Limits
+	rules     RuleSet
+	options   Options
+
+	position int64 // next offset expected
+	now      Time  // the engine's clock
+	hash     chain
+	timers   timerQueue
+	raws     raws
+	merge    merge   // event clock only
+	backlog  backlog // append clock only
+
+	alerts    map[Fingerprint]*liveAlert
+	incidents map[string]*incident // by id
+	groups    map[string]*group    // by group key
+	open      map[string]int       // by scope: incidents that are not resolved
+	states    [ResolvedDone + 1]int
+	members   int // of all incidents
+
+	closed     []*incident // whose windows take late evidence, in the order of closing
+	closedHead int         // index of the first
+
+	// Counters for Stats. They are no part of the state: they decide nothing.
+	evicted, forced uint64
+
+	fx       *Effects // of the Step that is running
+	received Time     // record time of the alert that is being applied; 0 while timers fire
+	key      []byte   // scratch
+}
+
+// New returns an engine that has seen nothing. The error says which option is impossible.
+func New(o Options) (*Engine, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	e := &Engine{partition: o.Partition, mode: o.Clock, limits: o.Limits.withDefaults(),
+		rules: o.RuleSet, options: o,
+		alerts:    make(map[Fingerprint]*liveAlert),
+		incidents: make(map[string]*incident),
+		groups:    make(map[string]*group),
+		open:      make(map[string]int),
+	}
+	return e, nil
+}
+
+// Step applies the records of batch, in order, and appends what they bring about to fx. How the
+// records are cut into batches changes nothing. Records below Position are skipped: they have
+// been applied. Nothing of batch is kept, except that under the event clock effects may point to
+// copies of alerts of earlier batches.
+//
+// An error says that the engine cannot go on from the record at Position, which it has not
+// applied: a rule set came into force that Options.RuleSets does not know. After loading it Step
+// may be called again with the same records.
+func (e *Engine) Step(batch []Record, fx *Effects) error {
+	e.fx = fx
+	defer func() { e.fx = nil }()
+	for i := range batch {
+		r := &batch[i]
+		if r.Offset < e.position {
+			continue
+		}
+		before := markEffects(fx)
+		if err := e.apply(r); err != nil {
+			return fmt.Errorf("correlate: at offset %d of alerts partition %d: %w", r.Offset,
+				e.partition, err)
+		}
+		e.position = r.Offset + 1
+		e.hash.add(r, fx, before, e.backlog.owing.n)
+	}
+	return nil
+}
+
+func (e *Engine) apply(r *Record) error {
+	if r.Kind == KindRuleChange {
+		if err := e.changeRules(r.RuleChange); err != nil {
+			return err
+		}
+	}
+	if e.mode == ClockEvent {
+		e.receive(r)
+		return nil
+	}
+	e.lag(r.Time)
+	e.advance(r.Time)
+	switch r.Kind {
+	case KindAlert:
+		e.arrive(r)
+	case KindResponse:
+		if e.raws.find(r.Response.Raw.RawPartition).receive(r.Response.Raw.Offset) {
+			e.respond(r.Offset, r.Response)
+		}
+	case KindTick:
+		e.tick(r.Tick)
+	case KindWatermark:
+		e.restsAt(r.Watermark)
+	}
+	return nil
+}
+
+// arrive takes an alert record under the append clock. One that says that its raw partition has
+// caught up is applied before that counts: it may be the one that clears what would page.
+func (e *Engine) arrive(r *Record) {
+	raw := e.raws.find(r.Alert.Raw.RawPartition)
+	fresh := raw.receiveAlert(r.Alert)
+	if fresh && r.Alert.Behind > 0 {
+		e.behind(raw)
+	}
+	e.alert(arrival{offset: r.Offset, raw: raw, alert: r.Alert, fresh: fresh})
+	if fresh && r.Alert.Behind <= 0 {
+		e.caughtUp(raw)
+	}
+}
+
+// changeRules puts another rule set in force, if the change was made against the one in force.
+// What is open keeps the terms that it opened with.
+func (e *Engine) changeRules(c RuleChange) error {
+	if e.rules.Hash() != c.Previous || c.Hash == c.Previous {
+		return nil
+	}
+	rs, err := e.options.ruleSet(c.Hash)
+	if err != nil {
+		return err
+	}
+	e.rules = rs
+	return nil
+}
+
+// advance fires all timers that are due by t, each with the clock at its own deadline, and then
+// sets the clock to t, unless it is already later.
+func (e *Engine) advance(t Time) {
+	for {
+		due, at := e.timers.due(t)
+		if due == nil {
+			break
+		}
+		e.now = max(e.now, at)
+		e.fire(due)
+	}
+	e.now = max(e.now, t)
+	e.expireClosed()
+}
+
+// fire does what the timer t stands for.
+func (e *Engine) fire(t *timer) {
+	switch in := t.incident; t.kind {
+	case timerPage:
+		e.turn(in)
+	case timerQuiet:
+		if in.owed != 0 {
+			// Nobody said that it is over, and nobody was told of it: quiet counts anew.
+			e.timers.set(&in.quiet, e.now.Add(in.terms.quiet))
+			return
+		}
+		e.resolve(in, CauseQuiet)
+	case timerAck:
+		e.unacknowledge(in)
+	case timerClose:
+		if !in.overflow || in.resolved() {
+			e.closeWindow(in)
+		}
+	case timerForget:
+		if in != nil {
+			e.forgetIncident(in)
+		} else {
+			delete(e.alerts, t.alert.fingerprint)
+		}
+	}
+}

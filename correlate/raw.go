@@ -1,0 +1,65 @@
+package correlate
+
+import "strings"
+
+// rawPartition is what the engine knows of one raw partition (or one of the responses topic).
+type rawPartition struct {
+	RawPartition
+	highest int64 // raw offset, the highest received; -1 before the first
+
+	// Under the append clock:
+	behind bool   // it was read late, and has not said yet that it caught up
+	since  uint64 // ticks when that began
+	hold   uint64 // how often it began
+
+	// Under the event clock:
+	awaited  bool // named by a watermark: merging waits for it
+	at       Time // no alert with a time before it follows
+	finished bool // holds nothing back any more
+	idle     bool // holds nothing back until it speaks again
+}
+
+// raws finds the raw partitions. There are few of them, so lists of all are cheap.
+type raws struct {
+	index map[RawPartition]*rawPartition
+	all   []*rawPartition // in the order of their first record
+	last  *rawPartition   // the one asked for last: batches come from one partition
+}
+
+func (r *raws) find(p RawPartition) *rawPartition {
+	if r.last != nil && r.last.RawPartition == p {
+		return r.last
+	}
+	raw := r.index[p]
+	if raw == nil {
+		raw = r.add(RawPartition{Topic: strings.Clone(p.Topic), Partition: p.Partition})
+	}
+	r.last = raw
+	return raw
+}
+
+func (r *raws) add(p RawPartition) *rawPartition {
+	raw := &rawPartition{RawPartition: p, highest: -1}
+	if r.index == nil {
+		r.index = make(map[RawPartition]*rawPartition)
+	}
+	r.index[p] = raw
+	r.all = append(r.all, raw)
+	return raw
+}
+
+// receiveAlert notes the raw offset of a and tells whether it is above all that came before it.
+func (r *rawPartition) receiveAlert(a *Alert) bool { return !a.Flush && r.receive(a.Raw.Offset) }
+
+// receive notes the raw offset and tells whether it is above all that came before it.
+//
+// Intake produces in the order of raw offsets and, after a failure, repeats from its checkpoint
+// on. So what is not above the highest has been received already, with one exception: a flush
+// repeats the offset of an earlier event.
+func (r *rawPartition) receive(offset int64) bool {
+	if offset <= r.highest {
+		return false
+	}
+	r.highest = offset
+	return true
+}

@@ -1,0 +1,293 @@
+package correlate
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Restore returns the engine that Snapshot wrote to src. Options must be those of the engine that
+// wrote it, but limits may differ: they hold from now on. Nothing of src is kept.
+//
+// An error says why src cannot be used: it is damaged, comes from another version of the engine or
+// another alerts partition or clock, or was written under a rule set that Options does not know.
+// The log still has everything: the way out is an older snapshot or a replay.
+func Restore(o Options, src []byte) (*Engine, error) {
+	e, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	body, err := snapshotBody(src)
+	if err == nil {
+		err = e.restore(body)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("correlate: the snapshot of alerts partition %d cannot be used: %w",
+			o.Partition, err)
+	}
+	return e, nil
+}
+
+func snapshotBody(src []byte) ([]byte, error) {
+	body, ok := bytes.CutPrefix(src, []byte(snapshotMagic))
+	if !ok {
+		return nil, errors.New("it does not begin as a snapshot of this version does")
+	}
+	if len(body) < sha256.Size {
+		return nil, errTruncated
+	}
+	end := len(src) - sha256.Size
+	if sha256.Sum256(src[:end]) != [sha256.Size]byte(src[end:]) {
+		return nil, errors.New("its checksum is wrong: it is damaged")
+	}
+	return body[:len(body)-sha256.Size], nil
+}
+
+// restore fills a new engine.
+func (e *Engine) restore(body []byte) error {
+	d := newDecoder(body)
+	mode, partition := ClockMode(d.byte()), int32(d.int())
+	if d.err == nil && (mode != e.mode || partition != e.partition) {
+		return fmt.Errorf("it is of alerts partition %d and clock %q, asked for was %q", partition,
+			mode, e.mode)
+	}
+	e.position, e.now, e.timers.seq = d.int(), d.time(), d.uint()
+	var rules RuleHash
+	copy(rules[:], d.take(len(rules)))
+	copy(e.hash.sum[:], d.take(sha256.Size))
+	e.merge.listed, e.merge.ended, e.merge.low = d.bool(), d.bool(), d.time()
+	e.backlog.restore(d)
+	if d.err != nil {
+		return d.err
+	}
+	var err error
+	if e.rules, err = e.options.ruleSet(rules); err != nil {
+		return err
+	}
+	for n := d.count(6); n > 0; n-- {
+		e.restoreRaw(d)
+	}
+	alerts := make([]*liveAlert, d.count(16))
+	for i := range alerts {
+		alerts[i] = e.restoreLiveAlert(d)
+	}
+	for n := d.count(16); n > 0; n-- {
+		e.restoreIncident(d, alerts)
+	}
+	for n := d.count(4); n > 0; n-- {
+		e.restoreBuffered(d)
+	}
+	if len(d.src) > 0 {
+		d.fail("%d bytes follow the end", len(d.src))
+	}
+	if d.err == nil {
+		e.derive()
+	}
+	return d.err
+}
+
+func (e *Engine) restoreRaw(d *decoder) {
+	p := d.position()
+	if e.raws.index[p.RawPartition] != nil {
+		d.fail("raw partition %s-%d is there twice", p.Topic, p.Partition)
+		return
+	}
+	raw := e.raws.add(p.RawPartition)
+	raw.highest = p.Offset
+	raw.behind, raw.since, raw.hold = d.bool(), d.uint(), d.uint()
+	raw.at = d.time()
+	raw.awaited, raw.finished, raw.idle = d.bool(), d.bool(), d.bool()
+}
+
+func (e *Engine) restoreLiveAlert(d *decoder) *liveAlert {
+	var fp Fingerprint
+	copy(fp[:], d.take(len(fp)))
+	l := newLiveAlert(fp)
+	var read details
+	for _, s := range read.all() {
+		*s = d.view()
+	}
+	l.details = read.clone()
+	l.severity, l.status = Severity(d.byte()), Status(d.byte())
+	l.latest, l.latestRaw, l.latestAt = d.time(), e.restoreRawIndex(d), d.int()
+	if n := d.count(3); n > 0 {
+		l.sources = make([]source, n)
+		for i := range l.sources {
+			l.sources[i] = source{raw: e.restoreRawIndex(d), episode: d.int(), count: d.uint()}
+		}
+	}
+	e.restoreTimer(d, &l.forget)
+	if e.alerts[fp] != nil {
+		d.fail("alert %s is there twice", fp)
+	}
+	l.tracked = true
+	e.alerts[fp] = l
+	return l
+}
+
+// restoreRawIndex reads the place of a raw partition in the list before.
+func (e *Engine) restoreRawIndex(d *decoder) *rawPartition {
+	i := d.uint()
+	if i >= uint64(len(e.raws.all)) {
+		d.fail("raw partition %d of %d is named", i, len(e.raws.all))
+		return nil
+	}
+	return e.raws.all[i]
+}
+
+func (e *Engine) restoreTimer(d *decoder, t *timer) {
+	t.seq = d.uint()
+	if t.set() {
+		t.at = d.time()
+	}
+	if t.seq > e.timers.seq {
+		d.fail("a timer has the sequence number %d, %d were given", t.seq, e.timers.seq)
+	}
+}
+
+func (e *Engine) restoreIncident(d *decoder, alerts []*liveAlert) {
+	in := new(incident)
+	in.bindTimers()
+	d.incident(&in.Incident)
+	for _, v := range in.terms.durations() {
+		*v = d.duration()
+	}
+	in.terms.pageAt, in.born = Severity(d.byte()), d.uint()
+	for _, b := range in.flags() {
+		*b = d.bool()
+	}
+	for _, t := range in.clocks() {
+		*t = d.time()
+	}
+	e.restoreHold(d, in)
+	in.window.restore(d)
+	for _, t := range in.timers() {
+		e.restoreTimer(d, t)
+	}
+	for n := d.count(7); n > 0; n-- {
+		e.restoreMember(d, in, alerts)
+	}
+	if d.err == nil && (in.State < Pending || in.State > ResolvedDone ||
+		in.Alerts != uint64(len(in.members)) || e.incidents[in.ID] != nil) {
+		d.fail("incident %q contradicts itself, or is there twice", in.ID)
+	}
+	if d.err != nil {
+		return
+	}
+	e.incidents[in.ID] = in
+	e.states[in.State]++
+	if !in.resolved() {
+		e.open[in.Scope]++
+	}
+}
+
+func (b *backlog) restore(d *decoder) {
+	b.ticks, b.reached, b.lagging, b.since = d.uint(), d.time(), d.bool(), d.uint()
+}
+
+func (e *Engine) restoreHold(d *decoder, in *incident) {
+	in.owed, in.owedSeq = PageReason(d.byte()), d.uint()
+	for n := d.count(1); n > 0; n-- {
+		raw := e.restoreRawIndex(d)
+		if d.err != nil {
+			return
+		}
+		in.awaits = append(in.awaits, awaited{raw: raw, hold: raw.hold})
+	}
+	if int(in.owed) >= len(reasonNames) || (in.owed != 0) != (in.owedSeq != 0) ||
+		in.owedSeq > e.timers.seq {
+		d.fail("incident %q owes page %d since %d of %d", in.ID, in.owed, in.owedSeq, e.timers.seq)
+	}
+}
+
+func (w *window) restore(d *decoder) {
+	w.terms.Kind, w.state = WindowKind(d.byte()), windowState(d.byte())
+	for _, v := range [...]*Duration{&w.terms.Gap, &w.terms.MaxLife, &w.terms.Length} {
+		*v = d.duration()
+	}
+	for _, t := range [...]*Time{&w.first, &w.start, &w.last, &w.opened, &w.closed} {
+		*t = d.time()
+	}
+	w.closedSeq = d.uint()
+	if w.state < windowOpen || w.state > windowGone {
+		d.fail("%d is no state of a window", w.state)
+	}
+}
+
+func (e *Engine) restoreMember(d *decoder, in *incident, alerts []*liveAlert) {
+	i := d.uint()
+	m := &member{incident: in, firing: d.bool()}
+	current := d.bool()
+	m.severity, m.first, m.last, m.events = Severity(d.byte()), d.time(), d.time(), d.uint()
+	if i >= uint64(len(alerts)) {
+		d.fail("an incident names alert %d of %d", i, len(alerts))
+		return
+	}
+	l := alerts[i]
+	m.alert = l
+	if current && l.member != nil {
+		d.fail("alert %s belongs to two incidents", l.fingerprint)
+		return
+	}
+	if current {
+		l.member = m
+	}
+	l.members = append(l.members, m)
+	in.members = append(in.members, m)
+	e.members++
+}
+
+func (e *Engine) restoreBuffered(d *decoder) {
+	b := buffered{time: d.time(), arrival: arrival{offset: d.int(), fresh: d.bool()}}
+	if d.bool() {
+		b.alert = d.alert()
+		b.raw = e.raws.find(b.alert.Raw.RawPartition)
+	} else {
+		b.response = d.response()
+		b.raw = e.raws.find(b.response.Raw.RawPartition)
+	}
+	e.merge.heap.push(b)
+}
+
+// derive rebuilds what the snapshot leaves out: groups, closed windows, the timer queue and the
+// list of those that owe a page.
+func (e *Engine) derive() {
+	all := make([]*incident, 0, len(e.incidents))
+	for _, in := range e.incidents { //quell:unsorted the next line sorts
+		all = append(all, in)
+	}
+	slices.SortFunc(all, func(a, b *incident) int { return compare(a.born, b.born) })
+	for _, in := range all {
+		for _, t := range in.timers() {
+			e.requeue(t)
+		}
+		if in.window.state == windowGone {
+			continue
+		}
+		e.key = in.appendKey(e.key[:0])
+		e.enlist(in)
+		if in.window.state == windowClosed {
+			e.closed = append(e.closed, in)
+		}
+	}
+	slices.SortFunc(e.closed, func(a, b *incident) int {
+		return compare(a.window.closedSeq, b.window.closedSeq)
+	})
+	slices.SortFunc(all, func(a, b *incident) int { return compare(a.owedSeq, b.owedSeq) })
+	for _, in := range all {
+		if in.owed != 0 {
+			e.backlog.owing.push(in)
+		}
+	}
+	for _, l := range e.alerts { //quell:unsorted the queue orders
+		e.requeue(&l.forget)
+	}
+}
+
+func (e *Engine) requeue(t *timer) {
+	if t.set() {
+		e.timers.admit(t)
+	}
+}

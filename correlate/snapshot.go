@@ -1,0 +1,233 @@
+package correlate
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"slices"
+	"strings"
+)
+
+// A snapshot is the magic, the body and the SHA-256 of both. The body holds, behind the engine's
+// own figures, the raw partitions, the alerts, the incidents with their members and the records
+// that wait for a watermark, each list in an order that does not depend on how the state came
+// about. What can be derived is left out: groups, counters, the timer queue.
+//
+// The magic ends in the version. Another version is refused: the log has everything that a
+// snapshot has, so an engine that changed its mind about the form replays.
+const snapshotMagic = "quell engine snapshot 2\n"
+
+// Snapshot appends the engine's state to dst. It is canonical: equal states give equal bytes. It
+// must not be called during Step.
+func (e *Engine) Snapshot(dst []byte) []byte {
+	start := len(dst)
+	dst = append(dst, snapshotMagic...)
+	dst = e.appendBody(dst)
+	sum := sha256.Sum256(dst[start:])
+	return append(dst, sum[:]...)
+}
+
+func (e *Engine) appendBody(dst []byte) []byte {
+	dst = appendInt(append(dst, byte(e.mode)), e.partition)
+	dst = appendInt(dst, e.position)
+	dst = appendInt(dst, e.now)
+	dst = appendUint(dst, e.timers.seq)
+	rules := e.rules.Hash()
+	dst = append(append(dst, rules[:]...), e.hash.sum[:]...)
+	dst = appendBool(appendBool(dst, e.merge.listed), e.merge.ended)
+	dst = appendInt(dst, e.merge.low)
+	dst = e.backlog.append(dst)
+
+	raws, rawIndex := e.raws.sorted()
+	dst = appendUint(dst, uint64(len(raws)))
+	for _, raw := range raws {
+		dst = appendRaw(dst, raw)
+	}
+	alerts, alertIndex := e.sortedAlerts()
+	dst = appendUint(dst, uint64(len(alerts)))
+	for _, l := range alerts {
+		dst = appendLiveAlert(dst, l, rawIndex)
+	}
+	incidents := make([]*incident, 0, len(e.incidents))
+	for _, in := range e.incidents { //quell:unsorted the next line sorts
+		incidents = append(incidents, in)
+	}
+	slices.SortFunc(incidents, func(a, b *incident) int { return strings.Compare(a.ID, b.ID) })
+	dst = appendUint(dst, uint64(len(incidents)))
+	for _, in := range incidents {
+		dst = in.append(dst, alertIndex, rawIndex)
+	}
+	return e.merge.append(dst)
+}
+
+// sorted returns the raw partitions by name and the place of each.
+func (r *raws) sorted() ([]*rawPartition, map[*rawPartition]uint64) {
+	all := slices.Clone(r.all)
+	slices.SortFunc(all, func(a, b *rawPartition) int {
+		return comparePartition(a.RawPartition, b.RawPartition)
+	})
+	index := make(map[*rawPartition]uint64, len(all))
+	for i, raw := range all {
+		index[raw] = uint64(i)
+	}
+	return all, index
+}
+
+// sortedAlerts returns the alerts by fingerprint and the place of each.
+func (e *Engine) sortedAlerts() ([]*liveAlert, map[*liveAlert]uint64) {
+	all := make([]*liveAlert, 0, len(e.alerts))
+	for _, l := range e.alerts { //quell:unsorted the next statement sorts
+		all = append(all, l)
+	}
+	slices.SortFunc(all, func(a, b *liveAlert) int {
+		return bytes.Compare(a.fingerprint[:], b.fingerprint[:])
+	})
+	index := make(map[*liveAlert]uint64, len(all))
+	for i, l := range all {
+		index[l] = uint64(i)
+	}
+	return all, index
+}
+
+func appendRaw(dst []byte, r *rawPartition) []byte {
+	dst = appendPosition(dst, RawPosition{RawPartition: r.RawPartition, Offset: r.highest})
+	dst = appendUint(appendUint(appendBool(dst, r.behind), r.since), r.hold)
+	dst = appendInt(dst, r.at)
+	return appendBool(appendBool(appendBool(dst, r.awaited), r.finished), r.idle)
+}
+
+func appendLiveAlert(dst []byte, l *liveAlert, rawIndex map[*rawPartition]uint64) []byte {
+	dst = append(dst, l.fingerprint[:]...)
+	for _, s := range l.details.all() {
+		dst = appendDelimited(dst, *s)
+	}
+	dst = append(dst, byte(l.severity), byte(l.status))
+	dst = appendInt(dst, l.latest)
+	dst = appendUint(dst, rawIndex[l.latestRaw])
+	dst = appendInt(dst, l.latestAt)
+	sources := l.sources
+	if len(sources) > 1 { // their order is that of arrival and means nothing
+		sources = slices.Clone(sources)
+		slices.SortFunc(sources, func(a, b source) int {
+			return compare(rawIndex[a.raw], rawIndex[b.raw])
+		})
+	}
+	dst = appendUint(dst, uint64(len(sources)))
+	for _, s := range sources {
+		dst = appendUint(dst, rawIndex[s.raw])
+		dst = appendInt(dst, s.episode)
+		dst = appendUint(dst, s.count)
+	}
+	return l.forget.append(dst)
+}
+
+func (t *timer) append(dst []byte) []byte {
+	dst = appendUint(dst, t.seq)
+	if t.set() {
+		dst = appendInt(dst, t.at)
+	}
+	return dst
+}
+
+// append writes what the log has said about its age. Who owes a page the incidents say.
+func (b *backlog) append(dst []byte) []byte {
+	dst = appendInt(appendUint(dst, b.ticks), b.reached)
+	return appendUint(appendBool(dst, b.lagging), b.since)
+}
+
+// appendAwaits writes the holds that last; the others mean nothing any more.
+func (in *incident) appendAwaits(dst []byte, rawIndex map[*rawPartition]uint64) []byte {
+	lasting := slices.DeleteFunc(slices.Clone(in.awaits), func(a awaited) bool { return !a.lasts() })
+	slices.SortFunc(lasting, func(a, b awaited) int {
+		return compare(rawIndex[a.raw], rawIndex[b.raw])
+	})
+	dst = appendUint(dst, uint64(len(lasting)))
+	for _, a := range lasting {
+		dst = appendUint(dst, rawIndex[a.raw])
+	}
+	return dst
+}
+
+func (in *incident) append(dst []byte, alertIndex map[*liveAlert]uint64,
+	rawIndex map[*rawPartition]uint64) []byte {
+	dst = appendIncident(dst, &in.Incident)
+	for _, d := range in.terms.durations() {
+		dst = appendInt(dst, *d)
+	}
+	dst = append(dst, byte(in.terms.pageAt))
+	dst = appendUint(dst, in.born)
+	for _, b := range in.flags() {
+		dst = appendBool(dst, *b)
+	}
+	for _, t := range in.clocks() {
+		dst = appendInt(dst, *t)
+	}
+	dst = appendUint(append(dst, byte(in.owed)), in.owedSeq)
+	dst = in.appendAwaits(dst, rawIndex)
+	dst = in.window.append(dst)
+	for _, t := range in.timers() {
+		dst = t.append(dst)
+	}
+	dst = appendUint(dst, uint64(len(in.members)))
+	for _, m := range in.members {
+		dst = appendUint(dst, alertIndex[m.alert])
+		dst = appendBool(appendBool(dst, m.firing), m.alert.member == m)
+		dst = append(dst, byte(m.severity))
+		dst = appendInt(dst, m.first)
+		dst = appendInt(dst, m.last)
+		dst = appendUint(dst, m.events)
+	}
+	return dst
+}
+
+func (t *terms) durations() [6]*Duration {
+	return [6]*Duration{&t.wait, &t.interval, &t.repeat, &t.quiet, &t.reopen, &t.ack}
+}
+
+func (in *incident) flags() [6]*bool {
+	return [6]*bool{&in.overflow, &in.byPerson, &in.waited, &in.fired, &in.cleared, &in.told}
+}
+
+func (in *incident) clocks() [3]*Time {
+	return [3]*Time{&in.seen, &in.base, &in.lastPage}
+}
+
+func (in *incident) timers() [5]*timer {
+	return [5]*timer{&in.page, &in.quiet, &in.ack, &in.close, &in.forget}
+}
+
+func (w *window) append(dst []byte) []byte {
+	dst = append(dst, byte(w.terms.Kind), byte(w.state))
+	for _, d := range [...]Duration{w.terms.Gap, w.terms.MaxLife, w.terms.Length} {
+		dst = appendInt(dst, d)
+	}
+	for _, t := range [...]Time{w.first, w.start, w.last, w.opened, w.closed} {
+		dst = appendInt(dst, t)
+	}
+	return appendUint(dst, w.closedSeq)
+}
+
+func (m *merge) append(dst []byte) []byte {
+	waiting := slices.Clone(m.heap)
+	slices.SortFunc(waiting, func(a, b buffered) int {
+		switch {
+		case a.before(&b):
+			return -1
+		case b.before(&a):
+			return 1
+		}
+		return 0
+	})
+	dst = appendUint(dst, uint64(len(waiting)))
+	for i := range waiting {
+		b := &waiting[i]
+		dst = appendInt(dst, b.time)
+		dst = appendInt(dst, b.offset)
+		dst = appendBool(appendBool(dst, b.fresh), b.alert != nil)
+		if b.alert != nil {
+			dst = appendAlert(dst, b.alert)
+		} else {
+			dst = appendResponse(dst, b.response)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,45 @@
+package correlate
+
+// Stats are an engine's figures for metrics. All are gauges of its state, but the counters at the
+// end, which count since New or Restore.
+type Stats struct {
+	Pending, Open, Acknowledged, Resolved int // incidents by state, resolved ones as long as known
+
+	Held int // incidents that owe a page until a backlog has been worked off
+
+	LiveAlerts   int // alerts known
+	Members      int // of all incidents known
+	Groups       int // group keys with a window
+	ClosedGroups int // windows that take late evidence
+	Timers       int // entries in the timer queue, superseded ones included
+	Buffered     int // records that wait for a watermark (event clock)
+
+	Ended bool // all raw partitions finished and time has run out (event clock)
+
+	Evicted uint64 // closed groups dropped before their time: Limits.ClosedGroups
+	Forced  uint64 // records applied before their watermark: Limits.MergeBuffer
+}
+
+// Stats returns the engine's figures. It costs nothing.
+func (e *Engine) Stats() Stats {
+	return Stats{
+		Pending: e.states[Pending], Open: e.states[Open], Acknowledged: e.states[Acknowledged],
+		Resolved: e.states[ResolvedDone], Held: e.backlog.owing.n,
+		LiveAlerts: len(e.alerts), Members: e.members, Groups: len(e.groups),
+		ClosedGroups: len(e.closed) - e.closedHead, Timers: len(e.timers.heap),
+		Buffered: len(e.merge.heap), Ended: e.merge.ended, Evicted: e.evicted, Forced: e.forced,
+	}
+}
+
+// Clock returns the engine's clock: what a tick names. Zero before the first record.
+func (e *Engine) Clock() Time { return e.now }
+
+// Position returns the offset that the engine expects next.
+func (e *Engine) Position() int64 { return e.position }
+
+// Rules returns the hash of the rule set in force.
+func (e *Engine) Rules() RuleHash { return e.rules.Hash() }
+
+// Hash returns a hash that chains the position and content of every record applied and all that
+// it brought about. Two engines of one version with equal hashes have the same history.
+func (e *Engine) Hash() [32]byte { return e.hash.sum }
