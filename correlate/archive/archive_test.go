@@ -1,0 +1,251 @@
+package archive_test
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"quell/correlate"
+	"quell/correlate/archive"
+	"quell/correlate/archive/archivetest"
+)
+
+func rowsOf(s *archive.Section) [][]any {
+	var out [][]any
+	for _, row := range s.All() {
+		out = append(out, append([]any(nil), row...))
+	}
+	return out
+}
+
+func envelope(sections ...archive.Section) *archive.Envelope {
+	return &archive.Envelope{Origin: archivetest.Origin("raw", 4), From: 0, To: 1000,
+		Sections: sections}
+}
+
+func TestRoundTripOfOddValues(t *testing.T) {
+	sections := archivetest.Extremes(archivetest.Origin("raw", 4), 7)
+	b := envelope(sections...).Append(nil)
+	e, err := archive.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Topic != "raw" || e.Partition != 4 || e.From != 0 || e.To != 1000 ||
+		e.Epoch != 0xfedcba9876543210 || e.Day != 20778 || len(e.Sections) != len(sections) {
+		t.Fatalf("decoded %+v", e.Origin)
+	}
+	for i := range sections {
+		if !reflect.DeepEqual(rowsOf(&e.Sections[i]), rowsOf(&sections[i])) {
+			t.Errorf("rows of %s differ", sections[i].Table)
+		}
+	}
+	if again := e.Append(nil); !bytes.Equal(again, b) {
+		t.Error("decoded and appended again the bytes differ")
+	}
+}
+
+func TestRowsAreWhatWasAppended(t *testing.T) {
+	ev := correlate.Event{ID: "i", Time: archive.MaxTime + 1, Scope: "sc", Source: "so",
+		Service: "se", Entity: "en", Check: "ch", Severity: correlate.Error, Status: correlate.Firing,
+		Summary: "su", URL: "u", Value: "v", Labels: []correlate.Label{{Name: "a", Value: "b"}}}
+	b := archive.NewEventsBuilder()
+	b.Append(&ev, &archive.Stamp{Offset: 9, Received: 5, Verdict: correlate.VerdictNew,
+		Fingerprint: correlate.Fingerprint{1}})
+	s := b.Section(archivetest.Origin("raw", 4))
+	want := []any{"raw", int64(4), int64(9), archive.MaxTime, correlate.Time(5), "sc", "so", "se",
+		"en", "ch", "error", "firing", "new", correlate.Fingerprint{1}, "i", "su", "u", "v",
+		[]correlate.Label{{Name: "a", Value: "b"}}, true, uint64(0xfedcba9876543210), uint64(20778)}
+	if got := rowsOf(&s)[0]; !reflect.DeepEqual(got, want) {
+		t.Fatalf("got  %v\nwant %v", got, want)
+	}
+}
+
+func TestResetKeepsNothing(t *testing.T) {
+	o := archivetest.Origin("raw", 4)
+	b := archive.NewEventsBuilder()
+	fill := func(n int, word string) archive.Section {
+		b.Reset()
+		for i := range n {
+			b.Append(&correlate.Event{Service: fmt.Sprint(word, i)}, &archive.Stamp{Offset: int64(i)})
+		}
+		return b.Section(o)
+	}
+	fill(70000, "many")
+	for _, n := range []int{1, 2, 257, 65537} {
+		s := fill(n, "few")
+		if s.Rows != n || s.Column("service").Entries != n {
+			t.Errorf("%d rows, %d words after a reset, want %d", s.Rows, s.Column("service").Entries, n)
+		}
+		for i, row := range s.All() {
+			if row[7] != fmt.Sprint("few", i) {
+				t.Fatalf("row %d of %d has service %v", i, n, row[7])
+			}
+		}
+	}
+}
+
+func TestTrimBefore(t *testing.T) {
+	for _, s := range archivetest.Extremes(archivetest.Origin("raw", 4), 100) {
+		all := rowsOf(&s)
+		for offset := int64(99); offset <= 102+int64(s.Rows); offset++ {
+			cut := s.TrimBefore(offset)
+			var want [][]any
+			for _, row := range all {
+				if row[2].(int64) >= offset {
+					want = append(want, row)
+				}
+			}
+			if got := rowsOf(&cut); !reflect.DeepEqual(got, want) {
+				t.Fatalf("%s before %d: %d rows, want %d", s.Table, offset, len(got), len(want))
+			}
+			if cut.Rows == 0 {
+				continue
+			}
+			if _, err := archive.Decode(envelope(cut).Append(nil)); err != nil {
+				t.Fatalf("%s before %d: %v", s.Table, offset, err)
+			}
+		}
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	o := archivetest.Origin("raw", 4)
+	good := envelope(archivetest.Events(o, 10, 5)).Append(nil)
+	outside := envelope(archivetest.Events(o, 10, 5))
+	outside.To = 14
+	otherDay := envelope(archivetest.Events(o, 10, 5))
+	otherDay.Day++
+	backwards := envelope()
+	backwards.To = -1
+	newer := bytes.Clone(good)
+	newer[2]++
+	for _, c := range []struct {
+		name, want string
+		value      []byte
+	}{
+		{"another magic", "QA", append([]byte("QB"), good[2:]...)},
+		{"a newer version", "newer quell", newer},
+		{"a trailing byte", "follow", append(bytes.Clone(good), 0)},
+		{"a position outside of the coverage", "position", outside.Append(nil)},
+		{"another day", "archive_day", otherDay.Append(nil)},
+		{"coverage that ends first", "ends before", backwards.Append(nil)},
+		{"an unknown table", "newer quell",
+			bytes.Replace(good, []byte("\x06events"), []byte("\x06eventz"), 1)},
+		{"an unknown type", "newer quell",
+			bytes.Replace(good, []byte("\x05Int32"), []byte("\x05Int33"), 1)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := archive.Decode(c.value); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+	for n := range good {
+		if _, err := archive.Decode(good[:n]); err == nil {
+			t.Fatalf("the first %d of %d bytes were accepted", n, len(good))
+		}
+	}
+}
+
+// FuzzDecode: whatever Decode accepts can be walked, trimmed, written and stored again.
+func FuzzDecode(f *testing.F) {
+	o := archivetest.Origin("raw", 4)
+	f.Add(envelope(archivetest.Events(o, 10, 5)).Append(nil))
+	f.Add(envelope(archivetest.Events(o, 10, 1)).Append(nil))
+	f.Add(envelope().Append(nil))
+	for _, s := range archivetest.Extremes(o, 0)[1:] {
+		f.Add(envelope(s).Append(nil))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := archive.Decode(b)
+		if err != nil {
+			return
+		}
+		again, err := archive.Decode(e.Append(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range e.Sections {
+			s := &e.Sections[i]
+			if !reflect.DeepEqual(rowsOf(s), rowsOf(&again.Sections[i])) {
+				t.Fatal("rows differ after a round trip")
+			}
+			cut := s.TrimBefore(s.FirstOffset() + 1)
+			if len(rowsOf(&cut)) != cut.Rows {
+				t.Fatal("trimmed rows")
+			}
+			if _, err := archive.AppendNative(nil, []archive.Section{*s, cut}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestBuildersAllocateNothing(t *testing.T) {
+	o := archivetest.Origin("raw", 4)
+	ev := correlate.Event{ID: "i", Scope: "sc", Service: "se", Labels: []correlate.Label{{Name: "a",
+		Value: "b"}, {Name: "c", Value: "d"}}}
+	services := [...]string{"checkout", "payment", "search"}
+	b, r := archive.NewEventsBuilder(), archive.NewRejectedBuilder()
+	var dst []byte
+	sections := make([]archive.Section, 2)
+	allocs := testing.AllocsPerRun(20, func() {
+		b.Reset()
+		r.Reset()
+		for i := range 1000 {
+			ev.Service = services[i%3]
+			b.Append(&ev, &archive.Stamp{Offset: int64(2 * i)})
+			r.Append(&archive.Rejection{Offset: int64(2*i + 1), Reason: "not_json"})
+		}
+		sections[0], sections[1] = b.Section(o), r.Section(o)
+		e := archive.Envelope{Origin: o, To: 2000, Sections: sections}
+		dst = e.Append(dst[:0])
+	})
+	if allocs > 0 {
+		t.Errorf("%v allocations for 2,000 rows, want 0", allocs)
+	}
+}
+
+func TestNativeNeedsOneInsert(t *testing.T) {
+	o := archivetest.Origin("raw", 4)
+	big := archivetest.Events(o, 0, 1000) // the same again: AppendNative looks at no position
+	small := archivetest.Events(o, 2_000_000, 1)
+	later := o
+	later.Day++
+	long := archivetest.Extremes(o, 0)[0] // some 29 MB
+	for _, c := range []struct {
+		name, want string
+		sections   []archive.Section
+	}{
+		{"a row too many", "at most", append(slices.Repeat([]archive.Section{big},
+			archive.MaxRows/1000), small)},
+		{"bytes too many", "at most", slices.Repeat([]archive.Section{long}, 12)},
+		{"two tables", "in one block", []archive.Section{small, archivetest.Extremes(o, 0)[1]}},
+		{"two days", "two parts", []archive.Section{small, archivetest.Events(later, 3e6, 1)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := archive.AppendNative(nil, c.sections)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// TestSizeIsThatOfTheBlock: whoever cuts blocks by Size stays below what the engine takes.
+func TestSizeIsThatOfTheBlock(t *testing.T) {
+	o := archivetest.Origin("raw", 4)
+	for _, s := range append(archivetest.Extremes(o, 0), archivetest.Events(o, 0, 5000)) {
+		block, err := archive.AppendNative(nil, []archive.Section{s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if head := 4096; len(block) > s.Size()*12/10+head || len(block) < s.Size()*8/10-head {
+			t.Errorf("%d rows of %s: a block of %d bytes, Size says %d", s.Rows, s.Table, len(block),
+				s.Size())
+		}
+	}
+}

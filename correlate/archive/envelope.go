@@ -1,0 +1,145 @@
+package archive
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// Origin says whose rows these are. Every row of a section has the same.
+type Origin struct {
+	Topic     string // of the positions: a raw topic, or the alerts topic
+	Partition int32
+	Epoch     uint64 // hash of the intake configuration that gave the verdicts; else 0
+	Day       uint16 // archive_day: day of archiving, in days since 1970-01-01
+}
+
+// Envelope is the value of one record of an archive topic: the rows of the positions [From, To) of
+// one partition. Positions without a row (taken by transactions, or whose row is in no table) are
+// covered all the same.
+type Envelope struct {
+	Origin
+	From, To int64
+	Sections []Section
+}
+
+// Version is the form's version, the third byte of every value, behind "QA".
+const Version = 1
+
+const magic = "QA"
+
+// ErrTruncated says that a value ends inside a field.
+var ErrTruncated = errors.New("archive: the value ends inside a field")
+
+// Append appends the byte form of e to dst. Sections without rows are left out.
+func (e *Envelope) Append(dst []byte) []byte {
+	dst = append(append(dst, magic...), Version)
+	dst = appendText(dst, e.Topic)
+	dst = binary.AppendVarint(dst, int64(e.Partition))
+	dst = binary.AppendVarint(dst, e.From)
+	dst = binary.AppendVarint(dst, e.To)
+	dst = binary.LittleEndian.AppendUint64(dst, e.Epoch)
+	dst = binary.LittleEndian.AppendUint16(dst, e.Day)
+	n := 0
+	for i := range e.Sections {
+		if e.Sections[i].Rows > 0 {
+			n++
+		}
+	}
+	dst = append(dst, byte(n))
+	for i := range e.Sections {
+		if e.Sections[i].Rows > 0 {
+			dst = e.Sections[i].append(dst)
+		}
+	}
+	return dst
+}
+
+func (s *Section) append(dst []byte) []byte {
+	dst = appendText(dst, s.Table)
+	dst = binary.AppendUvarint(dst, uint64(s.Rows))
+	dst = append(dst, byte(len(s.Columns)))
+	for i := range s.Columns {
+		c := &s.Columns[i]
+		dst = appendText(dst, c.Name)
+		dst = appendText(dst, c.Type)
+		dst = c.append(dst)
+	}
+	return dst
+}
+
+func (c *Column) append(dst []byte) []byte {
+	k, _, _, _ := shape(c.Type) // a section that was built or decoded has known types only
+	switch k {
+	case kindFixed:
+		dst = append(dst, boolByte(c.Repeat))
+		dst = append(dst, c.Data...)
+	case kindText:
+		dst = binary.AppendUvarint(dst, uint64(len(c.Data)))
+		dst = append(dst, c.Data...)
+	case kindWord:
+		dst = binary.AppendUvarint(dst, uint64(c.Entries))
+		dst = binary.AppendUvarint(dst, uint64(len(c.Dict)))
+		dst = append(dst, c.Dict...)
+		dst = append(dst, byte(c.Width))
+		dst = append(dst, c.Data...)
+	case kindMaybe:
+		dst = append(dst, c.Null...)
+		dst = append(dst, c.Data...)
+	case kindList:
+		dst = append(dst, byte(c.Width))
+		dst = append(dst, c.Data...)
+		for i := range c.Inner {
+			dst = c.Inner[i].append(dst)
+		}
+	}
+	return dst
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+func boolByte(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Decode reads what Append wrote. The columns of the result are views into src. What it accepts,
+// [AppendNative] and [Section.TrimBefore] can work on without a further check.
+func Decode(src []byte) (Envelope, error) {
+	var e Envelope
+	d := reader{src: src}
+	if string(d.take(len(magic))) != magic && d.err == nil {
+		return e, errors.New("archive: not a column block: the first two bytes are not QA")
+	}
+	if v := d.byte(); v != Version && d.err == nil {
+		return e, fmt.Errorf("archive: version %d of a column block; this quell reads version %d: "+
+			"run a newer quell", v, Version)
+	}
+	e.Topic = string(d.text())
+	e.Partition = int32(d.int())
+	e.From, e.To = d.int(), d.int()
+	e.Epoch = d.fixed64()
+	if b := d.take(2); b != nil {
+		e.Day = binary.LittleEndian.Uint16(b)
+	}
+	if n := int(d.byte()); n > 0 && d.err == nil {
+		e.Sections = make([]Section, n)
+		for i := range e.Sections {
+			d.section(&e, &e.Sections[i])
+		}
+	}
+	if d.err == nil && len(d.src) > 0 {
+		d.err = fmt.Errorf("archive: %d bytes follow the block", len(d.src))
+	}
+	if d.err == nil && e.To < e.From {
+		d.err = fmt.Errorf("archive: coverage [%d, %d) ends before it begins", e.From, e.To)
+	}
+	if d.err != nil {
+		return Envelope{}, d.err
+	}
+	return e, nil
+}

@@ -1,0 +1,164 @@
+package archive
+
+import "quell/correlate"
+
+// Stamp is what intake adds to an event.
+type Stamp struct {
+	Offset      int64          // position in the raw partition
+	Received    correlate.Time // record timestamp
+	Verdict     correlate.Verdict
+	Fingerprint correlate.Fingerprint
+	Clamped     bool // the event's time was clamped
+}
+
+// EventsBuilder builds the rows of the table events. After the first batches it allocates nothing.
+type EventsBuilder struct {
+	frame                                   frame
+	offset, time, received                  []byte
+	scope, source, service, check           wordsOf
+	entity, id, summary, url, value         []byte
+	severity, status, verdict, clamped, fps []byte
+	labels                                  listsOf
+}
+
+// NewEventsBuilder returns an empty builder.
+func NewEventsBuilder() *EventsBuilder {
+	return &EventsBuilder{frame: newFrame(tables[0]), scope: newWords(), source: newWords(),
+		service: newWords(), check: newWords(), labels: listsOf{keys: newWords()}}
+}
+
+// Append adds a row: a copy, ev is not kept. Rows come in the order of their positions.
+func (b *EventsBuilder) Append(ev *correlate.Event, s *Stamp) {
+	b.offset = putInt64(b.offset, s.Offset)
+	b.time = putTime(b.time, ev.Time)
+	b.received = putTime(b.received, s.Received)
+	b.scope.add(ev.Scope)
+	b.source.add(ev.Source)
+	b.service.add(ev.Service)
+	b.entity = putText(b.entity, ev.Entity)
+	b.check.add(ev.Check)
+	b.severity = putInt8(b.severity, ev.Severity)
+	b.status = putInt8(b.status, ev.Status)
+	b.verdict = putInt8(b.verdict, s.Verdict)
+	b.fps = append(b.fps, s.Fingerprint[:]...)
+	b.id = putText(b.id, ev.ID)
+	b.summary = putText(b.summary, ev.Summary)
+	b.url = putText(b.url, ev.URL)
+	b.value = putText(b.value, ev.Value)
+	b.labels.addLabels(ev.Labels)
+	b.clamped = append(b.clamped, boolByte(s.Clamped || ev.Time != clampTime(ev.Time)))
+}
+
+// Rows returns how many rows there are.
+func (b *EventsBuilder) Rows() int { return len(b.severity) }
+
+// Size returns about how many bytes the rows take.
+func (b *EventsBuilder) Size() int {
+	return 60*b.Rows() + len(b.entity) + len(b.id) + len(b.summary) + len(b.url) + len(b.value) +
+		len(b.labels.values) + len(b.labels.keys.index)
+}
+
+// Section returns the rows: views that live until the next Append or Reset.
+func (b *EventsBuilder) Section(o Origin) Section {
+	f := &b.frame
+	f.begin(&o)
+	f.fixed(b.offset)
+	f.fixed(b.time)
+	f.fixed(b.received)
+	f.words(&b.scope)
+	f.words(&b.source)
+	f.words(&b.service)
+	f.text(b.entity)
+	f.words(&b.check)
+	f.fixed(b.severity)
+	f.fixed(b.status)
+	f.fixed(b.verdict)
+	f.fixed(b.fps)
+	f.text(b.id)
+	f.text(b.summary)
+	f.text(b.url)
+	f.text(b.value)
+	f.lists(&b.labels)
+	f.fixed(b.clamped)
+	f.repeat(putUint64(scratch8(), o.Epoch))
+	return f.end(&o, b.Rows())
+}
+
+// Reset empties b and keeps its memory.
+func (b *EventsBuilder) Reset() {
+	truncate(&b.offset, &b.time, &b.received, &b.entity, &b.id, &b.summary, &b.url, &b.value,
+		&b.severity, &b.status, &b.verdict, &b.clamped, &b.fps)
+	b.scope.reset()
+	b.source.reset()
+	b.service.reset()
+	b.check.reset()
+	b.labels.reset()
+}
+
+func truncate(columns ...*[]byte) {
+	for _, c := range columns {
+		*c = (*c)[:0]
+	}
+}
+
+// MaxPayload is how many bytes of a rejected payload are kept.
+const MaxPayload = 64 << 10
+
+// Rejection is a record that could not be decoded, and why.
+type Rejection struct {
+	Offset   int64          // position in the raw partition
+	Received correlate.Time // record timestamp
+	Reason   string         // a word: the metric label
+	Detail   string         // what exactly, and where in the payload
+	Payload  []byte         // cut at MaxPayload
+	Size     int            // bytes of the whole payload
+	Hash     uint64         // XXH64 of the whole payload, as ClickHouse's xxHash64 computes it
+}
+
+// RejectedBuilder builds the rows of the table rejected.
+type RejectedBuilder struct {
+	frame                                         frame
+	offset, received, detail, payload, size, hash []byte
+	reason                                        wordsOf
+}
+
+// NewRejectedBuilder returns an empty builder.
+func NewRejectedBuilder() *RejectedBuilder {
+	return &RejectedBuilder{frame: newFrame(tables[1]), reason: newWords()}
+}
+
+// Append adds a row: a copy. Rows come in the order of their positions.
+func (b *RejectedBuilder) Append(r *Rejection) {
+	b.offset = putInt64(b.offset, r.Offset)
+	b.received = putTime(b.received, r.Received)
+	b.reason.add(r.Reason)
+	b.detail = putText(b.detail, r.Detail)
+	kept := r.Payload[:min(len(r.Payload), MaxPayload)]
+	b.payload = append(appendLength(b.payload, len(kept)), kept...)
+	b.size = putUint64(b.size, uint64(r.Size))
+	b.hash = putUint64(b.hash, r.Hash)
+}
+
+// Rows returns how many rows there are.
+func (b *RejectedBuilder) Rows() int { return len(b.offset) / 8 }
+
+// Section returns the rows: views that live until the next Append or Reset.
+func (b *RejectedBuilder) Section(o Origin) Section {
+	f := &b.frame
+	f.begin(&o)
+	f.fixed(b.offset)
+	f.fixed(b.received)
+	f.words(&b.reason)
+	f.text(b.detail)
+	f.text(b.payload)
+	f.fixed(b.size)
+	f.fixed(b.hash)
+	f.repeat(putUint64(scratch8(), o.Epoch))
+	return f.end(&o, b.Rows())
+}
+
+// Reset empties b and keeps its memory.
+func (b *RejectedBuilder) Reset() {
+	truncate(&b.offset, &b.received, &b.detail, &b.payload, &b.size, &b.hash)
+	b.reason.reset()
+}
