@@ -1,0 +1,106 @@
+package dedup
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// sipKey is a 128-bit key in SipHash's little-endian halves.
+type sipKey struct{ k0, k1 uint64 }
+
+func sipKeyOf(key [16]byte) sipKey {
+	return sipKey{binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])}
+}
+
+// sip is the state of SipHash-2-4 (Aumasson and Bernstein, "SipHash: a fast short-input PRF",
+// 2012; the 128-bit variant is the one of the authors' reference implementation).
+type sip struct{ v0, v1, v2, v3 uint64 }
+
+// start xors the key into the constants "somepseudorandomlygeneratedbytes".
+func (k sipKey) start() sip {
+	return sip{k.k0 ^ 0x736f6d6570736575, k.k1 ^ 0x646f72616e646f6d,
+		k.k0 ^ 0x6c7967656e657261, k.k1 ^ 0x7465646279746573}
+}
+
+// sum128 returns SipHash-2-4-128 of b as its 16 output bytes.
+func (k sipKey) sum128(b []byte) (out [16]byte) {
+	s := k.start()
+	s.v1 ^= 0xee
+	s = s.absorb(b)
+	s.v2 ^= 0xee
+	s = s.rounds(4)
+	binary.LittleEndian.PutUint64(out[:8], s.v0^s.v1^s.v2^s.v3)
+	s.v1 ^= 0xdd
+	s = s.rounds(4)
+	binary.LittleEndian.PutUint64(out[8:], s.v0^s.v1^s.v2^s.v3)
+	return out
+}
+
+// sum64 returns SipHash-2-4 of b.
+func (k sipKey) sum64(b []byte) uint64 {
+	s := k.start().absorb(b)
+	s.v2 ^= 0xff
+	s = s.rounds(4)
+	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3
+}
+
+// absorb takes in all of b and the last word, which ends in the length's low byte. The two rounds
+// are written out: as a function they are too dear for the compiler's inliner.
+func (s sip) absorb(b []byte) sip {
+	v0, v1, v2, v3 := s.v0, s.v1, s.v2, s.v3
+	last := uint64(len(b)) << 56
+	for more := true; more; {
+		m := last
+		if len(b) >= 8 {
+			m = binary.LittleEndian.Uint64(b)
+			b = b[8:]
+		} else {
+			for i, c := range b {
+				m |= uint64(c) << (8 * i)
+			}
+			more = false
+		}
+		v3 ^= m
+		v0 += v1
+		v2 += v3
+		v1 = bits.RotateLeft64(v1, 13) ^ v0
+		v3 = bits.RotateLeft64(v3, 16) ^ v2
+		v0 = bits.RotateLeft64(v0, 32)
+		v2 += v1
+		v0 += v3
+		v1 = bits.RotateLeft64(v1, 17) ^ v2
+		v3 = bits.RotateLeft64(v3, 21) ^ v0
+		v2 = bits.RotateLeft64(v2, 32)
+
+		v0 += v1
+		v2 += v3
+		v1 = bits.RotateLeft64(v1, 13) ^ v0
+		v3 = bits.RotateLeft64(v3, 16) ^ v2
+		v0 = bits.RotateLeft64(v0, 32)
+		v2 += v1
+		v0 += v3
+		v1 = bits.RotateLeft64(v1, 17) ^ v2
+		v3 = bits.RotateLeft64(v3, 21) ^ v0
+		v2 = bits.RotateLeft64(v2, 32)
+		v0 ^= m
+	}
+	return sip{v0, v1, v2, v3}
+}
+
+// rounds runs n SipRounds.
+func (s sip) rounds(n int) sip {
+	v0, v1, v2, v3 := s.v0, s.v1, s.v2, s.v3
+	for range n {
+		v0 += v1
+		v2 += v3
+		v1 = bits.RotateLeft64(v1, 13) ^ v0
+		v3 = bits.RotateLeft64(v3, 16) ^ v2
+		v0 = bits.RotateLeft64(v0, 32)
+		v2 += v1
+		v0 += v3
+		v1 = bits.RotateLeft64(v1, 17) ^ v2
+		v3 = bits.RotateLeft64(v3, 21) ^ v0
+		v2 = bits.RotateLeft64(v2, 32)
+	}
+	return sip{v0, v1, v2, v3}
+}
