@@ -1,0 +1,186 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"quell/correlate"
+	"quell/correlate/wire"
+)
+
+// Ticks tell the engine the time while nothing else comes.
+const tickEvery = 250 * time.Millisecond
+
+// commitIdle is how long a position without effects may stay uncommitted: it bounds the replay
+// after a crash, not what anybody sees.
+const commitIdle = 5 * time.Second
+
+// run folds and commits until ctx ends; then it writes a last snapshot. A transaction that is under
+// way when ctx ends comes to its end: cut off, its outcome would not be known, and the owner could
+// only leave everything since the last one to its successor.
+func (e *engineOwner) run(ctx context.Context) error {
+	work, cancel := lasting(ctx, grace)
+	defer cancel()
+	ticking, stop := context.WithCancel(ctx)
+	defer stop()
+	ticked := make(chan error, 1)
+	go func() { ticked <- e.tick(ticking) }()
+	err := e.loop(ctx, work)
+	stop()
+	err = errors.Join(err, <-ticked)
+	if err != nil {
+		return err
+	}
+	return e.commit(work, true)
+}
+
+// tick appends the time to the partition. Under the event clock time comes with the alerts.
+func (e *engineOwner) tick(ctx context.Context) error {
+	if e.c.o.Clock == correlate.ClockEvent {
+		return nil
+	}
+	t := time.NewTicker(tickEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		rec := &correlate.Record{Kind: correlate.KindTick,
+			Tick: correlate.Tick{At: e.c.status.clockOf(e.id)}}
+		if err := e.c.append(ctx, e.id, rec, 0); err != nil && ctx.Err() == nil {
+			e.c.log.Warn("a tick could not be appended", "partition", e.id, "error", err)
+		}
+	}
+}
+
+// append writes one record to an alerts partition, outside of transactions.
+func (c *correlating) append(ctx context.Context, id int32, r *correlate.Record, at correlate.Time) error {
+	rec := &kgo.Record{Topic: c.o.Topics.Alerts, Partition: id, Value: wire.Append(nil, r)}
+	if c.o.Clock == correlate.ClockEvent {
+		rec.Timestamp = time.UnixMilli(max(int64(at), 1))
+	}
+	return write(ctx, c.plain, rec)
+}
+
+// loop reads, steps and commits. When idle, effects are committed at once; under load they gather
+// for CommitEvery, because a transaction costs the broker the same whether it carries ten records
+// or ten thousand.
+func (e *engineOwner) loop(ctx, work context.Context) error {
+	for {
+		wait := pollEvery
+		if e.out.pending() {
+			wait = max(e.c.o.Correlate.CommitEvery-time.Since(e.last), 0)
+		}
+		poll, cancel := context.WithTimeout(ctx, wait)
+		fetches := e.cl.PollRecords(poll, pollRecords)
+		cancel()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := fetchErrors(fetches); err != nil {
+			return err
+		}
+		if err := e.fold(work, fetches); err != nil {
+			return err
+		}
+		if e.due() {
+			if err := e.commit(work, false); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// due reports whether it is time for a transaction.
+func (e *engineOwner) due() bool {
+	since := time.Since(e.last)
+	if e.out.pending() {
+		return since >= e.c.o.Correlate.CommitEvery || e.out.large()
+	}
+	moved := e.engine.Position() > e.position
+	return moved && (since >= commitIdle || e.engine.Stats().Ended) // who waits for the end, waits no longer
+}
+
+// stepRecords is how many records the engine steps over before it is looked whether a transaction
+// is full: one block of the dispositions topic has at least what follows from one step.
+const stepRecords = 1024
+
+// fold steps the engine over what was fetched and turns effects into records.
+func (e *engineOwner) fold(ctx context.Context, fetches kgo.Fetches) error {
+	var errs []error
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		e.high = p.HighWatermark
+		for _, r := range p.Records {
+			if err := e.decode(r); err != nil {
+				errs = append(errs, err)
+				return
+			}
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for batch := range slices.Chunk(e.batch, stepRecords) {
+		if err := e.step(batch); err != nil {
+			return err
+		}
+		if e.out.large() {
+			if err := e.commit(ctx, false); err != nil {
+				return err
+			}
+		}
+	}
+	e.batch = e.batch[:0]
+	return nil
+}
+
+func (e *engineOwner) step(batch []correlate.Record) error {
+	if err := e.engine.Step(batch, &e.fx); err != nil {
+		return fmt.Errorf("step to %d: %w", batch[len(batch)-1].Offset, err)
+	}
+	if err := e.out.add(&e.fx, e.engine.Position()); err != nil {
+		return err
+	}
+	e.observe()
+	e.fx.Reset()
+	return nil
+}
+
+// decode appends a record of the alerts topic to the batch. One that cannot be read stops the
+// partition: an engine that skipped it would differ from the one that wrote it.
+func (e *engineOwner) decode(r *kgo.Record) error {
+	rec, err := wire.Decode(r.Value)
+	if err != nil {
+		return fmt.Errorf("%s/%d at %d: %w", r.Topic, r.Partition, r.Offset, err)
+	}
+	rec.Offset, rec.Time = r.Offset, correlate.Time(r.Timestamp.UnixMilli())
+	e.batch = append(e.batch, rec)
+	return nil
+}
+
+// observe brings metrics and status up to the batch.
+func (e *engineOwner) observe() {
+	m, id := e.c.metrics, fmt.Sprint(e.id)
+	for i := range e.fx.Disposed {
+		e.c.metrics.alerts.WithLabelValues(e.fx.Disposed[i].Disposition.String()).Inc()
+	}
+	m.ignored.Add(float64(e.fx.Ignored))
+	for i := range e.fx.Answered {
+		m.responses.WithLabelValues(e.fx.Answered[i].Outcome.String()).Inc()
+	}
+	m.lag.WithLabelValues("correlate", e.c.o.Topics.Alerts, id).Set(float64(e.high - e.engine.Position()))
+	st := e.engine.Stats()
+	m.incidents.WithLabelValues(id, "pending").Set(float64(st.Pending))
+	m.incidents.WithLabelValues(id, "open").Set(float64(st.Open))
+	m.incidents.WithLabelValues(id, "acknowledged").Set(float64(st.Acknowledged))
+	m.live.WithLabelValues(id).Set(float64(st.LiveAlerts))
+	m.held.WithLabelValues(id).Set(float64(st.Held))
+	e.c.status.clockAt(e.id, e.engine.Clock())
+}

@@ -1,0 +1,196 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"quell/correlate"
+)
+
+// intake is the role that turns raw events into alerts and archive blocks. See the package
+// comment for what a crash leaves behind.
+type intake struct {
+	o       *Options
+	adm     *kadm.Client
+	shards  []*shard
+	metrics *metrics
+	status  *status
+	log     *slog.Logger
+
+	race *race
+
+	// raws names all raw partitions, for the first watermark of each under the event clock.
+	raws []correlate.RawPartition
+}
+
+func newIntake(ctx context.Context, s *Service) (*intake, error) {
+	in := &intake{o: &s.o, adm: s.adm, metrics: s.metrics, status: s.status,
+		race: newRace(), log: s.log.With("role", "intake")}
+	names := make([]string, len(s.o.Topics.Raw))
+	for i, r := range s.o.Topics.Raw {
+		names[i] = r.Name
+	}
+	found, err := s.adm.ListTopics(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("list raw topics: %w", err)
+	}
+	for _, name := range names {
+		for id := range found[name].Partitions.Sorted() {
+			in.raws = append(in.raws, correlate.RawPartition{Topic: name, Partition: int32(id)})
+		}
+	}
+	n := s.o.Intake.Shards
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	for i := range n {
+		// Control records are kept: a partition whose last record is a transaction's end must be
+		// seen to have been read to its end.
+		cl, err := s.o.Kafka.client("intake-"+strconv.Itoa(i), reading(kgo.ReadCommitted()),
+			[]kgo.Opt{kgo.KeepControlRecords()}, writing(5*time.Millisecond))
+		if err != nil {
+			return nil, err
+		}
+		in.shards = append(in.shards, &shard{cl: cl, every: s.o.Intake.CheckpointEvery,
+			held: map[partition]*holding{}})
+	}
+	return in, nil
+}
+
+// Run works until ctx ends and returns when placement and shards have stopped.
+func (in *intake) Run(ctx context.Context) error {
+	// Shards outlive the placement: an owner that stops needs its shard for the last checkpoint.
+	shardCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var wg sync.WaitGroup
+	for _, s := range in.shards {
+		wg.Go(func() { _ = s.Run(shardCtx) })
+	}
+	topics := []string{in.o.Topics.Responses}
+	for _, r := range in.o.Topics.Raw {
+		topics = append(topics, r.Name)
+	}
+	p := &placement{kafka: &in.o.Kafka, group: in.o.Kafka.Group + "-intake", topics: topics, own: in.own, log: in.log}
+	err := p.Run(ctx)
+	stop()
+	wg.Wait()
+	return err
+}
+
+// own recovers one partition and reads it until ctx ends.
+func (in *intake) own(ctx context.Context, part partition) error {
+	sh := in.shards[xxhash.Sum64String(part.topic+"/"+strconv.Itoa(int(part.id)))%uint64(len(in.shards))]
+	work, cancel := lasting(ctx, grace)
+	defer cancel()
+	defer in.metrics.forget("intake", part)
+	defer in.race.leave(part)
+	if part.topic != in.o.Topics.Responses {
+		// It holds back the others from now on, not only once it has recovered.
+		in.race.at(part, 0, false)
+	}
+	r, err := in.recover(ctx, part, newOutbox(work, sh.cl))
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	in.log.Info("reading", "topic", part.topic, "partition", part.id, "from", r.position())
+	return sh.hold(ctx, work, part, r)
+}
+
+// recover makes the reader of a partition from its newest checkpoint.
+func (in *intake) recover(ctx context.Context, part partition, out *outbox) (reader, error) {
+	u := in.unit(part)
+	st, err := in.o.Kafka.readState(ctx, in.adm, u.topic, u.partition, u.name)
+	if err != nil {
+		return nil, err
+	}
+	from, err := in.start(ctx, part, st)
+	if err != nil {
+		return nil, err
+	}
+	if part.topic == in.o.Topics.Responses {
+		return newResponseReader(in, part, u, out, from, st), nil
+	}
+	return newRawReader(in, part, u, out, from, st)
+}
+
+// start returns the position to read from: the checkpoint's, or the start of the log. A position
+// that retention has overtaken is loud: what lay in between is lost to quell.
+func (in *intake) start(ctx context.Context, part partition, st *unitState) (int64, error) {
+	first, err := logStart(ctx, in.adm, part)
+	if err != nil || st.manifest == nil {
+		return first, err
+	}
+	return afterLoss(in.log, in.metrics, part, st.manifest.Position, first), nil
+}
+
+// logStart returns the first offset that retention has left of a partition.
+func logStart(ctx context.Context, adm *kadm.Client, part partition) (int64, error) {
+	starts, err := adm.ListStartOffsets(ctx, part.topic)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("start of %s/%d: %w", part.topic, part.id, err)
+	}
+	first, _ := starts.Lookup(part.topic, part.id)
+	return first.Offset, nil
+}
+
+// afterLoss returns the position to read from, where the log begins at first: what lay in between
+// is lost to quell, and standing still would lose more.
+func afterLoss(log *slog.Logger, m *metrics, part partition, position, first int64) int64 {
+	if first > position {
+		m.lost.WithLabelValues(part.topic).Add(float64(first - position))
+		log.Error("records are lost: retention took them before they were read; give the topic a "+
+			"longer retention time", "topic", part.topic, "partition", part.id, "from", position, "to", first)
+	}
+	return max(position, first)
+}
+
+// unit names a piece of state and the partition that keeps it.
+type unit struct {
+	name      string
+	topic     string
+	partition int32
+	slot      int // of the next body
+}
+
+func (in *intake) unit(part partition) unit {
+	name := "intake/" + part.topic + "/" + strconv.Itoa(int(part.id))
+	return unit{name: name, topic: in.o.Topics.Checkpoints, partition: spread(name, in.o.Topics.ArchivePartitions)}
+}
+
+// spread places a name on one of n partitions.
+func spread(name string, n int32) int32 { return int32(xxhash.Sum64String(name) % uint64(n)) }
+
+// after chooses the slot for the next body: the one that the newest manifest does not name.
+func (u *unit) after(m *manifest) {
+	if m != nil {
+		u.slot = 1 - m.Slot
+	}
+}
+
+// records returns the chunks of a body and its manifest, in the order to write them, and turns to
+// the other slot.
+func (u *unit) records(body []byte, m manifest) ([]*kgo.Record, error) {
+	m.describe(u.slot, body)
+	records := chunks(u.topic, u.partition, u.name, u.slot, body)
+	last, err := stateRecord(u.topic, u.partition, u.name, "manifest", &m)
+	if err != nil {
+		return nil, err
+	}
+	u.slot = 1 - u.slot
+	return append(records, last), nil
+}

@@ -1,0 +1,121 @@
+package pipeline
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/sasl"
+
+	"quell/correlate"
+	"quell/correlate/archive"
+	"quell/pipeline/decode"
+	"quell/pipeline/dedup"
+)
+
+// Kafka says how to reach the brokers.
+type Kafka struct {
+	Brokers  []string
+	ClientID string
+	Group    string // begins the names of consumer groups and transactional ids
+	TLS      *tls.Config
+	SASL     sasl.Mechanism
+	// Instance makes group membership static: a restart within the session timeout moves nothing.
+	Instance string
+	// Replication of topics that quell creates; 0 means the broker's default.
+	Replication int16
+}
+
+// Roles says which roles a process runs.
+type Roles struct {
+	Intake, Correlate, Archive bool
+}
+
+// RawTopic is one topic of raw events.
+type RawTopic struct {
+	Name       string
+	Partitions int32 // when quell creates it
+	Format     *decode.Format
+	Retention  time.Duration // when quell creates it; < 0 means forever
+}
+
+// Topics names every topic that quell reads or writes.
+type Topics struct {
+	Raw []RawTopic
+
+	Responses, Alerts, Incidents, Pages, Rejected, Archive, Dispositions string
+	Checkpoints, Snapshots, Rules                                        string
+
+	AlertsPartitions  int32 // also of incidents, pages, dispositions and snapshots
+	ArchivePartitions int32
+	Retention         time.Duration // of alerts, archive, dispositions, rejected and pages
+}
+
+// Intake is what verdicts depend on, beside the records.
+type Intake struct {
+	Identity dedup.IdentityConfig
+	Dedup    dedup.Config
+	// Visible are the labels that alerts carry: identity and pass_on labels, sorted.
+	Visible []string
+	MaxSkew correlate.Duration
+	// Drop reports whether a drop rule matches; nil drops nothing.
+	Drop func(*correlate.Event) bool
+	// Epoch is the hash of everything above and the formats.
+	Epoch           uint64
+	RejectedPayload int // bytes of a rejected payload that are kept
+	CheckpointEvery time.Duration
+	Shards          int // direct consumers; 0 means one per processor
+}
+
+// RuleBody is a rule set that can be written to the rules topic and read back.
+type RuleBody interface {
+	correlate.RuleSet
+	Canonical() []byte
+}
+
+// PageForm turns incidents and pages into the bytes that Kafka carries.
+type PageForm interface {
+	AppendIncident(dst []byte, in *correlate.Incident) ([]byte, error)
+	AppendPage(dst []byte, p *correlate.Page) ([]byte, error)
+}
+
+// Correlate is what the engine depends on, beside the records.
+type Correlate struct {
+	Rules  RuleBody
+	Parse  func(canonical []byte) (correlate.RuleSet, error)
+	Limits correlate.Limits
+	Form   PageForm
+	// SnapshotEvery is how many records of an alerts partition may follow its newest snapshot.
+	SnapshotEvery int64
+	// CommitEvery is the shortest time between two transactions under load; when idle a
+	// transaction starts at once.
+	CommitEvery time.Duration
+	MemoBytes   int64 // of the label set memo
+}
+
+// Archive is where blocks go, and how large they grow first.
+type Archive struct {
+	To    archive.Archive
+	Rows  int
+	Every time.Duration
+}
+
+// Options configure a Service. Every field without a stated default is required for the roles
+// that use it.
+type Options struct {
+	Kafka     Kafka
+	Topics    Topics
+	Roles     Roles
+	Clock     correlate.ClockMode
+	Intake    Intake
+	Correlate Correlate
+	Archive   Archive
+
+	// Until ends the raw partitions it names at these offsets (exclusive): they say that they
+	// finished, and under the event clock the engine then runs out its timers.
+	Until map[correlate.RawPartition]int64
+
+	Metrics prometheus.Registerer // nil: a registry of its own
+	Logger  *slog.Logger
+}

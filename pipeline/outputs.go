@@ -1,0 +1,134 @@
+package pipeline
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"quell/correlate"
+	"quell/correlate/archive"
+)
+
+// outputs gathers an engine's effects until its next transaction. Everything goes to the partition
+// with the number of the engine's own, so that no other owner's open transaction can hold back its
+// readers.
+type outputs struct {
+	o  *Options
+	id int32
+
+	list  []*kgo.Record // incidents and pages, in the order of the effects
+	pages []correlate.Page
+
+	disposed  *archive.DispositionsBuilder
+	revisions *archive.RevisionsBuilder
+	paged     *archive.PagesBuilder
+	answered  *archive.ResponsesBuilder
+	from, to  int64 // coverage in the alerts partition
+	size      int   // bytes of all that, about
+}
+
+func newOutputs(o *Options, id int32) *outputs {
+	return &outputs{o: o, id: id, disposed: archive.NewDispositionsBuilder(),
+		revisions: archive.NewRevisionsBuilder(), paged: archive.NewPagesBuilder(),
+		answered: archive.NewResponsesBuilder()}
+}
+
+// pending reports whether there is anything to commit but the position.
+func (out *outputs) pending() bool { return out.rows() > 0 }
+
+func (out *outputs) rows() int {
+	return out.disposed.Rows() + out.revisions.Rows() + out.paged.Rows() + out.answered.Rows()
+}
+
+// largeRows and largeBytes are how many rows or bytes make a transaction, and so its block of the
+// dispositions topic, full. What follows from one step is never divided: its rows share a position.
+const (
+	largeRows  = 16 << 10
+	largeBytes = 4 << 20
+)
+
+// large reports that a transaction is full.
+func (out *outputs) large() bool { return out.rows() >= largeRows || out.size >= largeBytes }
+
+// add takes the effects of a step that ended before position next.
+func (out *outputs) add(fx *correlate.Effects, next int64) error {
+	for i := range fx.Disposed {
+		if out.o.Clock == correlate.ClockEvent {
+			// Merged alerts do not come in the order of the log, and rows must.
+			fx.Disposed[i].Offset = next - 1
+		}
+		out.disposed.Append(&fx.Disposed[i])
+		out.size += 160
+		if a := fx.Disposed[i].Alert; a != nil {
+			out.size += len(a.Entity)
+		}
+	}
+	for i := range fx.Answered {
+		if out.o.Clock == correlate.ClockEvent {
+			fx.Answered[i].Offset = next - 1
+		}
+		out.answered.Append(&fx.Answered[i])
+		out.size += 256
+	}
+	for i := range fx.Incidents {
+		in := &fx.Incidents[i]
+		value, err := out.o.Correlate.Form.AppendIncident(nil, in)
+		if err != nil {
+			return fmt.Errorf("incident %s revision %d: %w", in.ID, in.Revision, err)
+		}
+		out.list = append(out.list, out.record(out.o.Topics.Incidents, in.ID, value))
+		out.revisions.Append(in, next-1)
+		out.size += len(value)
+	}
+	for i := range fx.Pages {
+		p := &fx.Pages[i]
+		value, err := out.o.Correlate.Form.AppendPage(nil, p)
+		if err != nil {
+			return fmt.Errorf("page of incident %s revision %d: %w", p.ID, p.Revision, err)
+		}
+		out.list = append(out.list, out.record(out.o.Topics.Pages, p.ID, value))
+		out.paged.Append(p, next-1)
+		out.size += len(value)
+		out.pages = append(out.pages, *p)
+	}
+	out.to = next
+	return nil
+}
+
+func (out *outputs) record(topic, key string, value []byte) *kgo.Record {
+	return &kgo.Record{Topic: topic, Partition: out.id, Key: []byte(key), Value: value}
+}
+
+// records returns everything that is pending: incidents, pages and one block of rows.
+func (out *outputs) records() ([]*kgo.Record, error) {
+	if !out.pending() {
+		return nil, nil
+	}
+	origin := archive.Origin{Topic: out.o.Topics.Alerts, Partition: out.id,
+		Day: today()}
+	env := archive.Envelope{Origin: origin, From: out.from, To: out.to,
+		Sections: []archive.Section{out.disposed.Section(origin), out.revisions.Section(origin),
+			out.paged.Section(origin), out.answered.Section(origin)}}
+	value := env.Append(nil)
+	return append(out.list, &kgo.Record{Topic: out.o.Topics.Dispositions, Partition: out.id, Value: value}), nil
+}
+
+// sent forgets what was committed and counts it.
+func (out *outputs) sent(m *metrics, st *status) {
+	now := time.Now()
+	for i := range out.pages {
+		p := &out.pages[i]
+		m.pages.WithLabelValues(p.Reason.String()).Inc()
+		if out.o.Clock == correlate.ClockAppend && p.Received > 0 {
+			m.toPage.Observe(now.Sub(p.Received.Std()).Seconds())
+		}
+		st.page(p)
+	}
+	out.list, out.pages = nil, out.pages[:0]
+	out.disposed.Reset()
+	out.revisions.Reset()
+	out.paged.Reset()
+	out.answered.Reset()
+	out.from, out.size = out.to, 0
+}

@@ -1,0 +1,116 @@
+package pipeline
+
+import (
+	"fmt"
+	"time"
+
+	"quell/correlate/archive"
+)
+
+// pending gathers sections until they are worth an insert. One insert holds one table, one source
+// partition and one day: ClickHouse makes it one part, and that is what is atomic there.
+type pending struct {
+	// groups are in the order in which their first sections came. So the positions of one source
+	// rise from group to group, whatever their days: two processes that archive for one raw
+	// partition, one after the other, need not agree on when midnight is, and marks only rise.
+	groups []*insertGroup
+	newest map[source]*insertGroup
+	// marks holds, per table and source partition, the highest position that is archived.
+	marks map[source]int64
+	rows  int
+	bytes int
+	since time.Time
+}
+
+type source struct {
+	table, topic string
+	partition    int32
+}
+
+// insertGroup is the sections of one insert, in the order of their positions.
+type insertGroup struct {
+	source
+	from, to int64 // positions covered
+	sections []archive.Section
+	rows     int
+	bytes    int
+	oldest   time.Time // append time of the oldest block
+}
+
+// pendingBytes bounds what a partition gathers, whatever the configuration says about rows: events
+// may be large.
+const pendingBytes = 64 << 20
+
+func newPending() *pending {
+	return &pending{newest: map[source]*insertGroup{}, marks: map[source]int64{}}
+}
+
+func (p *pending) empty() bool { return len(p.groups) == 0 }
+
+// ready reports whether the rows are many or old enough.
+func (p *pending) ready(rows int, age time.Duration) bool {
+	return !p.empty() && (p.rows >= rows || p.bytes >= pendingBytes || time.Since(p.since) >= age)
+}
+
+// add takes the sections of a block that was appended at the given time.
+func (p *pending) add(env *archive.Envelope, at time.Time) {
+	if p.empty() {
+		p.since = time.Now()
+	}
+	for i := range env.Sections {
+		s, size := &env.Sections[i], env.Sections[i].Size()
+		of := source{s.Table, env.Topic, env.Partition}
+		g := p.newest[of]
+		if g == nil || !g.takes(s, size) {
+			g = &insertGroup{source: of, from: env.From, oldest: at}
+			p.newest[of] = g
+			p.groups = append(p.groups, g)
+		}
+		g.to = max(g.to, env.To)
+		g.sections = append(g.sections, *s)
+		g.rows += s.Rows
+		g.bytes += size
+		p.rows += s.Rows
+		p.bytes += size
+	}
+}
+
+func (p *pending) reset() {
+	p.groups, p.rows, p.bytes = nil, 0, 0
+	clear(p.newest)
+}
+
+// raise notes that all rows up to the group's end are archived.
+func (p *pending) raise(g *insertGroup) { p.marks[g.source] = max(p.marks[g.source], g.to-1) }
+
+// takes reports whether s can be part of the same insert: of the same day and layout (blocks of an
+// older quell may have other columns), and within the bounds of one block.
+func (g *insertGroup) takes(s *archive.Section, size int) bool {
+	first := &g.sections[0]
+	if s.Day() != first.Day() || len(s.Columns) != len(first.Columns) {
+		return false
+	}
+	for i := range s.Columns {
+		if s.Columns[i].Name != first.Columns[i].Name || s.Columns[i].Type != first.Columns[i].Type {
+			return false
+		}
+	}
+	return g.rows+s.Rows <= archive.MaxRows && g.bytes+size <= archive.MaxBytes
+}
+
+// batch returns the insert of the rows above the mark, and how many they are. Blocks repeat
+// positions after a crash of intake; the first archived row of a position stays.
+func (g *insertGroup) batch(mark int64) (b archive.Batch, rows int) {
+	kept := g.sections[:0:0]
+	for _, s := range g.sections {
+		s = s.TrimBefore(mark + 1)
+		if s.Rows == 0 {
+			continue
+		}
+		mark = max(mark, s.LastOffset())
+		rows += s.Rows
+		kept = append(kept, s)
+	}
+	return archive.Batch{Table: g.table, Sections: kept,
+		Token: fmt.Sprintf("%s:%s:%d:%d-%d", g.table, g.topic, g.partition, g.from, g.to)}, rows
+}

@@ -1,0 +1,114 @@
+package pipeline
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"quell/correlate"
+	"quell/correlate/archive"
+	"quell/correlate/archive/archivetest"
+)
+
+// eventsBlock is a block of the archive topic with a row for each position of [from, to).
+func eventsBlock(day uint16, from, to int64) *archive.Envelope {
+	b := archive.NewEventsBuilder()
+	ev := &correlate.Event{Service: "shop", Severity: correlate.Error, Status: correlate.Firing}
+	for o := from; o < to; o++ {
+		b.Append(ev, &archive.Stamp{Offset: o, Verdict: correlate.VerdictNew})
+	}
+	origin := archive.Origin{Topic: "events", Day: day}
+	return &archive.Envelope{Origin: origin, From: from, To: to,
+		Sections: []archive.Section{b.Section(origin)}}
+}
+
+func TestPending(t *testing.T) {
+	type block struct {
+		day      uint16
+		from, to int64
+	}
+	cases := []struct {
+		name    string
+		blocks  []block
+		inserts int
+		want    int64 // positions 0 to want, each once
+	}{
+		{"one day is one insert", []block{{7, 0, 10}, {7, 10, 20}}, 1, 20},
+		{"a day is an insert of its own", []block{{7, 0, 10}, {8, 10, 20}}, 2, 20},
+		{"a clock that is set back over midnight loses no rows", []block{{8, 0, 10}, {7, 10, 20}, {8, 20, 30}}, 3, 30},
+		{"repeated positions are cut away", []block{{7, 0, 10}, {7, 5, 15}}, 1, 15},
+		{"also when they come with another day", []block{{7, 0, 10}, {8, 0, 12}}, 2, 12},
+		{"also when nothing new comes with them", []block{{7, 0, 10}, {8, 0, 10}, {8, 10, 12}}, 2, 12},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			p, to := newPending(), archivetest.NewMemory()
+			for _, b := range c.blocks {
+				p.add(eventsBlock(b.day, b.from, b.to), time.Now())
+			}
+			if len(p.groups) != c.inserts {
+				t.Errorf("%d inserts, want %d", len(p.groups), c.inserts)
+			}
+			insertPending(t, p, to)
+			got := to.Offsets("events", "events", 0)
+			want := make([]int64, c.want)
+			for i := range want {
+				want[i] = int64(i)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("positions %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// insertPending does what an archiver does with what is pending.
+func insertPending(t *testing.T, p *pending, to *archivetest.Memory) {
+	t.Helper()
+	for _, g := range p.groups {
+		mark, ok := p.marks[g.source]
+		if !ok {
+			mark = -1
+		}
+		b, rows := g.batch(mark)
+		if rows > 0 {
+			if err := to.Insert(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.raise(g)
+	}
+}
+
+// No insert may be larger than what ClickHouse takes as one block, whatever the configured size is.
+func TestPendingBounds(t *testing.T) {
+	p := newPending()
+	const rows = archive.MaxRows/2 + 1
+	for i := range int64(3) {
+		p.add(eventsBlock(7, i*rows, (i+1)*rows), time.Now())
+	}
+	if len(p.groups) != 3 {
+		t.Errorf("%d inserts of %d rows, want 3", len(p.groups), rows)
+	}
+	for _, g := range p.groups {
+		b, _ := g.batch(-1)
+		if err := b.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+	if !p.ready(1<<30, time.Hour) {
+		t.Errorf("%d bytes wait for more rows", p.bytes)
+	}
+}
+
+// A block of an older quell has other columns: it is an insert of its own.
+func TestPendingLayouts(t *testing.T) {
+	p := newPending()
+	older := eventsBlock(7, 0, 10)
+	older.Sections[0].Columns[5].Name = "tenant"
+	p.add(older, time.Now())
+	p.add(eventsBlock(7, 10, 20), time.Now())
+	if len(p.groups) != 2 {
+		t.Errorf("%d inserts of two layouts, want 2", len(p.groups))
+	}
+}

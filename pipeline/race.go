@@ -1,0 +1,100 @@
+package pipeline
+
+import (
+	"sync"
+
+	"quell/correlate"
+)
+
+// maxLead is how far, in stream time, a raw partition may run ahead of the slowest one of its
+// process under the event clock. What it reads ahead waits in the engine until the slowest has
+// caught up, so this bounds memory; it decides nothing.
+const maxLead = correlate.Hour
+
+// race knows where the raw partitions of this process stand under the event clock.
+type race struct {
+	mu sync.Mutex
+	// stands has the partitions that hold the others back: neither ended nor resting.
+	stands map[partition]correlate.Time
+	slow   correlate.Time // the lowest of them
+	// rests has the partitions that are silent at their end, and where they stand.
+	rests map[partition]correlate.Time
+	// called has those whose rest another one has ended, until they notice.
+	called map[partition]bool
+}
+
+func newRace() *race {
+	return &race{stands: map[partition]correlate.Time{}, rests: map[partition]correlate.Time{},
+		called: map[partition]bool{}}
+}
+
+// at tells where a partition stands; one that is out holds nobody back.
+func (r *race) at(p partition, t correlate.Time, out bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if out {
+		delete(r.stands, p)
+	} else {
+		r.stands[p] = t
+	}
+	r.settle()
+}
+
+// leave forgets a partition.
+func (r *race) leave(p partition) {
+	r.at(p, 0, true)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.rests, p)
+	delete(r.called, p)
+}
+
+// rest tells that a partition has said that it is idle, at stream time t.
+func (r *race) rest(p partition, t correlate.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rests[p] = t
+	delete(r.called, p)
+}
+
+// wake ends the rest of p and of all others, and returns the others with where they stand: they
+// hold back again.
+func (r *race) wake(p partition) map[partition]correlate.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.rests, p)
+	delete(r.called, p)
+	others := r.rests
+	r.rests = map[partition]correlate.Time{}
+	for q, t := range others {
+		r.stands[q], r.called[q] = t, true
+	}
+	r.settle()
+	return others
+}
+
+// woken reports, once, that another partition has ended the rest of p.
+func (r *race) woken(p partition) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.called[p]
+	delete(r.called, p)
+	return was
+}
+
+func (r *race) settle() {
+	first := true
+	for _, t := range r.stands {
+		if first || t < r.slow {
+			r.slow, first = t, false
+		}
+	}
+}
+
+// ahead reports whether p is more than maxLead ahead of the slowest.
+func (r *race) ahead(p partition) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, ok := r.stands[p]
+	return ok && t.Sub(r.slow) > maxLead
+}

@@ -1,0 +1,282 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"quell/correlate"
+	"quell/correlate/archive"
+	"quell/correlate/wire"
+	"quell/pipeline/decode"
+	"quell/pipeline/dedup"
+)
+
+// rawReader is the fold of one raw partition: records in, verdicts out. What it decides depends on
+// the records and the intake configuration alone; everything else it does is carrying.
+type rawReader struct {
+	in   *intake
+	raw  correlate.RawPartition
+	unit unit
+	out  *outbox
+
+	decoder  *decode.Decoder
+	identity *dedup.Identity
+	table    *dedup.Table
+
+	next     int64 // offset to read next
+	until    int64 // offset at which the partition ends, or -1
+	high     int64 // high watermark at the last fetch
+	lastRead time.Time
+	pursuit  pursuit
+	ended    bool // the watermark said finished
+	resting  bool // the watermark said idle
+
+	event    correlate.Event
+	labels   []correlate.Label // scratch
+	record   correlate.Record  // scratch for the wire form
+	alert    correlate.Alert
+	values   []byte // arena of the batch's alert values
+	block    *archive.EventsBuilder
+	refused  refusedBlock
+	from     int64 // coverage of the block begins here
+	verdicts [16]int64
+	clamped  int64
+	passed   int64
+}
+
+func newRawReader(in *intake, part partition, u unit, out *outbox, from int64, st *unitState,
+) (*rawReader, error) {
+	r := &rawReader{in: in, raw: correlate.RawPartition{Topic: part.topic, Partition: part.id},
+		unit: u, out: out, next: from, from: from, until: -1, lastRead: time.Now(),
+		pursuit: newPursuit(in.o.Topics.AlertsPartitions),
+		block:   archive.NewEventsBuilder(), refused: newRefusedBlock(in.o)}
+	r.unit.after(st.manifest)
+	for _, t := range in.o.Topics.Raw {
+		if t.Name == part.topic {
+			r.decoder = t.Format.NewDecoder()
+		}
+	}
+	if end, ok := in.o.Until[r.raw]; ok {
+		r.until = end
+	}
+	var err error
+	if r.identity, err = dedup.NewIdentity(in.o.Intake.Identity); err != nil {
+		return nil, err
+	}
+	if err := r.restore(st); err != nil {
+		return nil, err
+	}
+	if in.o.Clock == correlate.ClockEvent {
+		r.watermark(in.raws)
+		r.finishIfEnded()
+	}
+	return r, nil
+}
+
+// restore fills table and clock from a checkpoint. A checkpoint of another configuration begins a
+// new epoch: the table's fingerprints may mean something else then, so it starts empty, and the
+// worst that follows is that alerts are said to be new once more.
+func (r *rawReader) restore(st *unitState) error {
+	cfg := r.in.o.Intake.Dedup
+	if st.manifest == nil || st.manifest.Epoch != r.in.o.Intake.Epoch {
+		if st.manifest != nil {
+			r.in.log.Warn("the intake configuration changed: deduplication starts a new epoch",
+				"topic", r.raw.Topic, "partition", r.raw.Partition, "position", r.next)
+		}
+		var err error
+		r.table, err = dedup.NewTable(cfg)
+		return err
+	}
+	var err error
+	r.table, err = dedup.RestoreTable(cfg, st.body)
+	return err
+}
+
+func (r *rawReader) position() int64 { return r.next }
+func (r *rawReader) failed() error   { return r.out.failed() }
+
+func (r *rawReader) checkpoint() ([]*kgo.Record, error) {
+	return r.unit.records(r.table.AppendSnapshot(nil),
+		manifest{Position: r.next, Epoch: r.in.o.Intake.Epoch})
+}
+
+// read folds one batch. Memory is per batch: the arena that the alerts' values lie in belongs to
+// the producer until it has sent them, so each batch begins a new one.
+func (r *rawReader) read(records []*kgo.Record, high int64) {
+	if r.resting {
+		r.wake()
+	}
+	r.high, r.lastRead, r.resting = unread(records, high), time.Now(), false
+	r.pursuit.fetched(r.lastRead, r.high)
+	r.values = make([]byte, 0, 64<<10)
+	r.decoder.Reset()
+	for _, rec := range records {
+		if r.out.failed() != nil {
+			return
+		}
+		if r.until >= 0 && rec.Offset >= r.until {
+			r.next = max(r.next, r.until)
+			break
+		}
+		if rec.Attrs.IsControl() {
+			r.next = rec.Offset + 1
+			continue
+		}
+		r.one(rec)
+		if r.block.Size()+r.refused.size >= blockBytes {
+			r.flushBlock()
+		}
+	}
+	r.flushBlock()
+	r.count(len(records))
+	if r.in.o.Clock == correlate.ClockEvent {
+		r.watermark(nil)
+		r.finishIfEnded()
+	} else if !r.pursuit.late(r.next) {
+		r.catchUp()
+	}
+}
+
+// unread returns the high watermark without the ends of transactions that it closes with: to them,
+// nothing is behind the last event.
+func unread(records []*kgo.Record, high int64) int64 {
+	for i := len(records) - 1; i >= 0 && records[i].Attrs.IsControl() && records[i].Offset+1 == high; i-- {
+		high--
+	}
+	return high
+}
+
+// one gives one record its verdict.
+func (r *rawReader) one(rec *kgo.Record) {
+	ts := correlate.Time(rec.Timestamp.UnixMilli())
+	now := r.advance(ts)
+	r.next = rec.Offset + 1
+	ev := &r.event
+	notes, no := r.decoder.Decode(rec.Value, decode.RecordMeta{Topic: rec.Topic, Time: ts}, ev)
+	if no != nil {
+		r.reject(rec, no)
+		return
+	}
+	if notes != 0 {
+		r.note(notes)
+	}
+	clamped := r.clamp(ev, ts)
+	fp, _ := r.identity.Fingerprint(ev)
+	if r.in.o.Intake.Drop != nil && r.in.o.Intake.Drop(ev) {
+		r.keep(ev, correlate.VerdictDropped, fp, rec.Offset, ts, clamped)
+		return
+	}
+	home := dedup.AlertsPartition(ev.Scope, int(r.in.o.Topics.AlertsPartitions))
+	seen := r.table.Observe(dedup.Sighting{Now: now, Offset: rec.Offset, Fingerprint: fp,
+		Home: uint16(home)}, ev)
+	r.keep(ev, seen.Verdict, fp, rec.Offset, ts, clamped)
+	switch seen.Verdict {
+	case correlate.VerdictNew, correlate.VerdictChanged, correlate.VerdictUpdate,
+		correlate.VerdictOverLimit:
+		r.pass(ev, fp, rec.Offset, ts, now, home, &seen)
+	}
+}
+
+// advance moves stream time and says what is owed by now, before the record is looked at: what a
+// batch boundary happens to be must not matter.
+func (r *rawReader) advance(ts correlate.Time) correlate.Time {
+	now, rebased := r.table.Advance(ts)
+	if rebased != 0 {
+		r.in.log.Warn("stream time fell back: the clock of a producer or of a broker was wrong",
+			"topic", r.raw.Topic, "partition", r.raw.Partition, "position", r.next, "by", rebased)
+	}
+	r.table.Due(now, r.owe)
+	return now
+}
+
+// clamp keeps the event's time within max_skew of the record's.
+func (r *rawReader) clamp(ev *correlate.Event, ts correlate.Time) bool {
+	low, high := ts.Add(-r.in.o.Intake.MaxSkew), ts.Add(r.in.o.Intake.MaxSkew)
+	if ev.Time >= low && ev.Time <= high {
+		return false
+	}
+	ev.Time = min(max(ev.Time, low), high)
+	r.clamped++
+	return true
+}
+
+func (r *rawReader) keep(ev *correlate.Event, v correlate.Verdict, fp correlate.Fingerprint,
+	offset int64, ts correlate.Time, clamped bool) {
+	r.verdicts[v]++
+	r.block.Append(ev, &archive.Stamp{Offset: offset, Received: ts, Verdict: v, Fingerprint: fp,
+		Clamped: clamped})
+}
+
+// pass sends an alert record for an event.
+func (r *rawReader) pass(ev *correlate.Event, fp correlate.Fingerprint, offset int64, ts, now correlate.Time,
+	home int32, seen *dedup.Seen) {
+	r.alert = correlate.Alert{
+		Fingerprint: fp, Raw: correlate.RawPosition{RawPartition: r.raw, Offset: offset},
+		FirstOffset: seen.FirstOffset, Episode: seen.Episode, Epoch: r.in.o.Intake.Epoch,
+		Verdict: seen.Verdict, Scope: ev.Scope, Source: ev.Source, Service: ev.Service,
+		Entity: ev.Entity, Check: ev.Check, Severity: ev.Severity, Status: ev.Status,
+		Summary: ev.Summary, URL: ev.URL, Value: ev.Value,
+		Labels: r.visible(ev.Labels), First: seen.First, Since: seen.Since,
+		Last: seen.Last, Received: ts, Count: seen.Count, Behind: r.behind(offset + 1),
+	}
+	r.pursuit.owed[home] = r.pursuit.owed[home] || r.alert.Behind > 0
+	r.send(home, now)
+}
+
+// visible returns the labels that rules may read. Both lists are sorted.
+func (r *rawReader) visible(labels []correlate.Label) []correlate.Label {
+	r.labels = r.labels[:0]
+	names := r.in.o.Intake.Visible
+	for _, l := range labels {
+		for len(names) > 0 && names[0] < l.Name {
+			names = names[1:]
+		}
+		if len(names) > 0 && names[0] == l.Name {
+			r.labels = append(r.labels, l)
+		}
+	}
+	return r.labels
+}
+
+// note counts what was cut from an event that was accepted.
+func (r *rawReader) note(n decode.Notes) {
+	for _, one := range decode.AllNotes() {
+		if n&one != 0 {
+			r.in.metrics.cut.WithLabelValues(r.raw.Topic, one.String()).Inc()
+		}
+	}
+}
+
+// owe sends a trailing update for counts that no event will tell.
+func (r *rawReader) owe(o dedup.Owed) {
+	r.alert = correlate.Alert{
+		Fingerprint: o.Fingerprint, Raw: correlate.RawPosition{RawPartition: r.raw, Offset: o.Offset},
+		FirstOffset: o.FirstOffset, Episode: o.Episode, Epoch: r.in.o.Intake.Epoch,
+		Verdict: correlate.VerdictUpdate, Flush: true, Severity: o.Severity, Status: o.Status,
+		First: o.First, Since: o.Since, Last: o.Last, Received: o.Received, Count: o.Count,
+		Behind: r.behind(r.next),
+	}
+	r.send(int32(o.Home), o.Due)
+}
+
+// send produces r.alert. Under the event clock the record's time is stream time; otherwise the
+// broker stamps it.
+func (r *rawReader) send(home int32, at correlate.Time) {
+	r.passed++
+	r.record = correlate.Record{Kind: correlate.KindAlert, Alert: &r.alert}
+	r.out.produce(r.alertsRecord(home, at, &r.record))
+}
+
+func (r *rawReader) alertsRecord(home int32, at correlate.Time, c *correlate.Record) *kgo.Record {
+	if cap(r.values)-len(r.values) < 4<<10 {
+		r.values = make([]byte, 0, 64<<10)
+	}
+	n := len(r.values)
+	r.values = wire.Append(r.values, c)
+	rec := &kgo.Record{Topic: r.in.o.Topics.Alerts, Partition: home, Value: r.values[n:len(r.values):len(r.values)]}
+	if r.in.o.Clock == correlate.ClockEvent {
+		rec.Timestamp = at.Std()
+	}
+	return rec
+}

@@ -1,0 +1,254 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"quell/correlate"
+)
+
+// TopicSpec is what quell wants of a topic.
+type TopicSpec struct {
+	Name       string            `json:"topic"`
+	Partitions int32             `json:"partitions"`
+	Configs    map[string]string `json:"configs"`
+	// Exact partition counts matter where partition i of one topic belongs to partition i of
+	// another, and where a name is placed on a partition by its hash: with another count its
+	// checkpoint would not be found, and its blocks would come in two orders. Elsewhere more
+	// partitions than asked for are fine.
+	Exact bool `json:"-"`
+}
+
+// Topic configuration names that more than one place uses.
+const (
+	timestampType = "message.timestamp.type"
+	retentionMs   = "retention.ms"
+	cleanupPolicy = "cleanup.policy"
+	compactionLag = "min.compaction.lag.ms"
+	maxMessage    = "max.message.bytes"
+)
+
+// Specs returns every topic that quell needs under the given clock.
+//
+// Raw and alerts topics carry append time, so that no producer's wrong clock can move windows.
+// Under the event clock they carry the events' own times instead, which may be years old: a broker
+// that applied a retention time to them would delete them within a minute, so they have none.
+func (t *Topics) Specs(clock correlate.ClockMode) []TopicSpec {
+	logged := map[string]string{timestampType: "LogAppendTime", cleanupPolicy: "delete",
+		retentionMs: millis(t.Retention)}
+	if clock == correlate.ClockEvent {
+		logged = map[string]string{timestampType: "CreateTime", cleanupPolicy: "delete",
+			retentionMs: "-1"}
+	}
+	appended := map[string]string{timestampType: "LogAppendTime", cleanupPolicy: "delete",
+		retentionMs: millis(t.Retention)}
+	compacted := map[string]string{timestampType: "LogAppendTime", cleanupPolicy: "compact",
+		compactionLag: millis(time.Hour), "segment.bytes": strconv.Itoa(64 << 20)}
+	// A checkpoint is written every few seconds and replaces the one before the last. An owner
+	// reads the partition from its start: an hour of them could be many gigabytes.
+	checkpoints := with(compacted, map[string]string{compactionLag: millis(time.Minute)})
+	blocks := with(appended, map[string]string{maxMessage: strconv.Itoa(maxDispositionsBytes + 4096)})
+
+	var specs []TopicSpec
+	for _, r := range t.Raw {
+		raw := with(logged, nil)
+		if clock == correlate.ClockAppend {
+			raw[retentionMs] = millis(r.Retention)
+		}
+		specs = append(specs, TopicSpec{Name: r.Name, Partitions: r.Partitions, Configs: raw})
+	}
+	return append(specs,
+		TopicSpec{Name: t.Responses, Partitions: 1, Configs: with(appended, nil)},
+		TopicSpec{Name: t.Alerts, Partitions: t.AlertsPartitions, Configs: with(logged, nil), Exact: true},
+		TopicSpec{Name: t.Incidents, Partitions: t.AlertsPartitions, Configs: with(compacted, nil), Exact: true},
+		TopicSpec{Name: t.Pages, Partitions: t.AlertsPartitions, Configs: with(appended, nil), Exact: true},
+		TopicSpec{Name: t.Dispositions, Partitions: t.AlertsPartitions, Configs: blocks, Exact: true},
+		TopicSpec{Name: t.Snapshots, Partitions: t.AlertsPartitions, Configs: with(compacted, nil), Exact: true},
+		TopicSpec{Name: t.Archive, Partitions: t.ArchivePartitions, Configs: with(appended, nil), Exact: true},
+		TopicSpec{Name: t.Rejected, Partitions: 1, Configs: with(appended, nil)},
+		TopicSpec{Name: t.Checkpoints, Partitions: t.ArchivePartitions, Configs: checkpoints, Exact: true},
+		TopicSpec{Name: t.Rules, Partitions: 1, Configs: with(compacted, nil)},
+	)
+}
+
+func with(base, more map[string]string) map[string]string {
+	out := map[string]string{maxMessage: strconv.Itoa(maxRecordBytes + 4096)}
+	for _, m := range []map[string]string{base, more} {
+		for k, v := range m {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+func millis(d time.Duration) string {
+	if d < 0 {
+		return "-1"
+	}
+	return strconv.FormatInt(d.Milliseconds(), 10)
+}
+
+// TopicResult says what became of one topic.
+type TopicResult struct {
+	TopicSpec
+	// Action is "created", "kept" or "changed" (configuration corrected).
+	Action string `json:"action"`
+}
+
+// CreateTopics makes the topics exist as specified. It is idempotent: a topic that exists keeps
+// its partitions and gets the configuration that differs. A topic whose partition count cannot be
+// right is an error that names the count it has and the one it needs.
+func CreateTopics(ctx context.Context, adm *kadm.Client, specs []TopicSpec, replication int16,
+) ([]TopicResult, error) {
+	if replication <= 0 {
+		replication = -1
+	}
+	var errs []error
+	results := make([]TopicResult, 0, len(specs))
+	for _, s := range specs {
+		action, err := createTopic(ctx, adm, s, replication)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		results = append(results, TopicResult{TopicSpec: s, Action: action})
+	}
+	return results, errors.Join(errs...)
+}
+
+func createTopic(ctx context.Context, adm *kadm.Client, s TopicSpec, replication int16) (string, error) {
+	configs := make(map[string]*string, len(s.Configs))
+	for k, v := range s.Configs {
+		configs[k] = kadm.StringPtr(v)
+	}
+	resp, err := adm.CreateTopic(ctx, s.Partitions, replication, configs, s.Name)
+	if err == nil {
+		err = resp.Err
+	}
+	switch {
+	case err == nil:
+		return "created", nil
+	case errors.Is(err, kerr.TopicAlreadyExists):
+		return correctTopic(ctx, adm, s)
+	}
+	return "", fmt.Errorf("create topic %s: %w", s.Name, err)
+}
+
+// correctTopic compares an existing topic with what is wanted.
+func correctTopic(ctx context.Context, adm *kadm.Client, s TopicSpec) (string, error) {
+	found, err := adm.ListTopics(ctx, s.Name)
+	if err != nil {
+		return "", fmt.Errorf("describe topic %s: %w", s.Name, err)
+	}
+	if n := int32(len(found[s.Name].Partitions)); n < s.Partitions || s.Exact && n != s.Partitions {
+		return "", fmt.Errorf("topic %s has %d partitions and needs %d: partition counts are part "+
+			"of what incident ids and positions mean; use other topic names or delete the topic",
+			s.Name, n, s.Partitions)
+	}
+	described, err := adm.DescribeTopicConfigs(ctx, s.Name)
+	if err != nil {
+		return "", fmt.Errorf("describe topic %s: %w", s.Name, err)
+	}
+	var alter []kadm.AlterConfig
+	for _, d := range described {
+		if d.Err != nil {
+			return "", fmt.Errorf("describe topic %s: %w", s.Name, d.Err)
+		}
+		for k, v := range s.Configs {
+			i := slices.IndexFunc(d.Configs, func(c kadm.Config) bool { return c.Key == k })
+			if i < 0 || d.Configs[i].MaybeValue() != v {
+				alter = append(alter, kadm.AlterConfig{Op: kadm.SetConfig, Name: k, Value: kadm.StringPtr(v)})
+			}
+		}
+	}
+	if len(alter) == 0 {
+		return "kept", nil
+	}
+	altered, err := adm.AlterTopicConfigs(ctx, alter, s.Name)
+	for _, a := range altered {
+		err = errors.Join(err, a.Err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("configure topic %s: %w", s.Name, err)
+	}
+	return "changed", nil
+}
+
+// checkTopics refuses to start on topics that are missing or cannot work, naming the command that
+// mends it. A topic that was created a moment ago may not be known to every broker yet: missing
+// topics are looked for again for a while.
+func checkTopics(ctx context.Context, adm *kadm.Client, specs []TopicSpec) error {
+	const patience = 10 * time.Second
+	for deadline := time.Now().Add(patience); ; pause(ctx, 200*time.Millisecond) {
+		missing, err := missingTopics(ctx, adm, specs)
+		if err != nil {
+			return err
+		}
+		if len(missing) == 0 {
+			return checkTimestamps(ctx, adm, specs)
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return fmt.Errorf("topics are missing: %s: run `quell topics create` with the same "+
+				"configuration", strings.Join(missing, ", "))
+		}
+	}
+}
+
+// missingTopics returns the names of the topics that are not there. A topic that is there and can
+// never be right is an error.
+func missingTopics(ctx context.Context, adm *kadm.Client, specs []TopicSpec) ([]string, error) {
+	names := make([]string, len(specs))
+	for i, s := range specs {
+		names[i] = s.Name
+	}
+	found, err := adm.ListTopics(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	var missing []string
+	for _, s := range specs {
+		d, ok := found[s.Name]
+		if !ok || d.Err != nil {
+			missing = append(missing, s.Name)
+			continue
+		}
+		if n := int32(len(d.Partitions)); s.Exact && n != s.Partitions {
+			return nil, fmt.Errorf("topic %s has %d partitions, %d are configured: partition counts "+
+				"are part of what incident ids and positions mean; configure %d, or use other topic "+
+				"names", s.Name, n, s.Partitions, n)
+		}
+	}
+	return missing, nil
+}
+
+// checkTimestamps refuses topics of ours whose records would carry the wrong kind of time. What
+// time the records of a raw topic carry is its owner's business.
+func checkTimestamps(ctx context.Context, adm *kadm.Client, specs []TopicSpec) error {
+	for _, s := range specs {
+		if !s.Exact || s.Configs[cleanupPolicy] != "delete" {
+			continue
+		}
+		described, err := adm.DescribeTopicConfigs(ctx, s.Name)
+		if err != nil {
+			return fmt.Errorf("describe topic %s: %w", s.Name, err)
+		}
+		for _, d := range described {
+			for _, c := range d.Configs {
+				if c.Key == timestampType && c.MaybeValue() != s.Configs[timestampType] {
+					return fmt.Errorf("topic %s has %s=%s, this configuration's clock needs %s: "+
+						"run `quell topics create`, or use other topic names for another clock",
+						s.Name, timestampType, c.MaybeValue(), s.Configs[timestampType])
+				}
+			}
+		}
+	}
+	return nil
+}
