@@ -1,0 +1,139 @@
+package clickhouse
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ClickHouse/ch-go/proto"
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
+
+	"quell/correlate/archive"
+)
+
+// Insert adds the rows of a batch, once a (table, token), as one block.
+func (c *Client) Insert(ctx context.Context, b archive.Batch) error {
+	rows := b.Rows()
+	if rows == 0 {
+		return nil
+	}
+	if err := b.Check(); err != nil {
+		return &archive.Error{Fault: archive.FaultReject, Err: err}
+	}
+	buf, _ := c.blocks.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer c.blocks.Put(buf)
+	block, err := archive.AppendNative((*buf)[:0], b.Sections)
+	if err != nil {
+		return &archive.Error{Fault: archive.FaultReject, Err: err}
+	}
+	*buf = block
+	if err := c.insert(ctx, &b, block); err != nil {
+		return c.fault(fmt.Sprintf("insert of %d rows into %s, token %s", rows, b.Table, b.Token), err)
+	}
+	return nil
+}
+
+// insert sends a block. The settings are what makes it exact, whatever the server's defaults are.
+func (c *Client) insert(ctx context.Context, b *archive.Batch, block []byte) error {
+	settings := driver.Settings{
+		"async_insert":               0,
+		"insert_deduplication_token": b.Token,
+		"deduplicate_blocks_in_dependent_materialized_views": 1,
+	}
+	names := make([]string, len(b.Sections[0].Columns))
+	for i := range names {
+		names[i] = "`" + b.Sections[0].Columns[i].Name + "`"
+	}
+	query := "INSERT INTO " + c.table(b.Table) + " (" + strings.Join(names, ", ") + ")"
+	if c.target.protocol == driver.Native {
+		return c.insertNative(driver.Context(ctx, driver.WithSettings(settings)), query, block)
+	}
+	settings["wait_end_of_query"] = 1
+	ctx = driver.Context(ctx, driver.WithSettings(settings))
+	return c.conn.InsertFormat(ctx, "Native", query, bytes.NewReader(block))
+}
+
+// insertNative lets the columns of a native batch decode the block's bytes. The server has named
+// their types, so a difference shows before anything is sent.
+func (c *Client) insertNative(ctx context.Context, query string, block []byte) error {
+	batch, err := c.conn.PrepareBatch(ctx, query)
+	if err != nil {
+		return err
+	}
+	if err := fill(batch.Columns(), block); err != nil {
+		return errors.Join(err, batch.Abort())
+	}
+	return batch.Send()
+}
+
+// errLayout is wrapped by what fill finds wrong.
+var errLayout = errors.New("clickhouse: the table is not what this quell made")
+
+func fill(columns []column.Interface, block []byte) error {
+	r := proto.NewReader(bytes.NewReader(block))
+	n, err := r.UVarInt()
+	if err != nil {
+		return err
+	}
+	rows, err := r.UVarInt()
+	if err != nil {
+		return err
+	}
+	if int(n) != len(columns) {
+		return fmt.Errorf("%w: %d columns, want %d", errLayout, len(columns), n)
+	}
+	for _, col := range columns {
+		if err := fillColumn(col, r, int(rows)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func fillColumn(col column.Interface, r *proto.Reader, rows int) error {
+	name, err := r.Str()
+	if err != nil {
+		return err
+	}
+	typ, err := r.Str()
+	if err != nil {
+		return err
+	}
+	have := string(col.Type())
+	if name != col.Name() || (typ != have && (typ != "Int8" || !strings.HasPrefix(have, "Enum8("))) {
+		return fmt.Errorf("%w: column %s %s, want %s %s", errLayout, col.Name(), have, name, typ)
+	}
+	if s, ok := col.(column.CustomSerialization); ok {
+		if err := s.ReadStatePrefix(r); err != nil {
+			return fmt.Errorf("clickhouse: column %s: %w", name, err)
+		}
+	}
+	if err := col.Decode(r, rows); err != nil {
+		return fmt.Errorf("clickhouse: column %s: %w", name, err)
+	}
+	return nil
+}
+
+// HighWater returns the highest archived position of a partition in one table, or -1. The order of
+// the tables of events makes it a look at the end of each part.
+func (c *Client) HighWater(ctx context.Context, table, topic string, partition int32) (int64,
+	error) {
+	var high int64
+	err := c.conn.QueryRow(ctx, "SELECT offset FROM "+c.table(table)+" WHERE topic = @topic AND "+
+		"partition = @partition ORDER BY topic DESC, partition DESC, offset DESC LIMIT 1",
+		driver.Named("topic", topic), driver.Named("partition", partition)).Scan(&high)
+	if errors.Is(err, sql.ErrNoRows) {
+		return -1, nil
+	}
+	if err != nil {
+		return 0, c.fault(fmt.Sprintf("high-water mark of %s, %s/%d", table, topic, partition), err)
+	}
+	return high, nil
+}
