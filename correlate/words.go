@@ -63,12 +63,6 @@ const (
 var verdictNames = [...]string{"", "new", "changed", "update", "duplicate", "redelivered", "dropped",
 	"over_limit", "rejected"}
 
-// Verdicts lists all of them, for metrics and schemas.
-func Verdicts() []Verdict {
-	return []Verdict{VerdictNew, VerdictChanged, VerdictUpdate, VerdictDuplicate,
-		VerdictRedelivered, VerdictDropped, VerdictOverLimit, VerdictRejected}
-}
-
 // String returns the verdict's name.
 func (v Verdict) String() string { return word(verdictNames[:], uint8(v)) }
 
@@ -96,12 +90,6 @@ const (
 
 var dispositionNames = [...]string{"", "joined", "late", "below_severity", "silenced", "inhibited",
 	"waiting", "orphan_resolve", "transient", "over_limit"}
-
-// Dispositions lists all of them, for metrics and schemas.
-func Dispositions() []Disposition {
-	return []Disposition{Joined, Late, BelowSeverity, Silenced, Inhibited, Waiting, OrphanResolve,
-		Transient, OverLimit}
-}
 
 // String returns the disposition's name.
 func (d Disposition) String() string { return word(dispositionNames[:], uint8(d)) }

@@ -72,9 +72,6 @@ func NewStorm(o Options) *Storm {
 	return s
 }
 
-// Options returns the options with all defaults filled in.
-func (s *Storm) Options() Options { return s.plan.options }
-
 func (s *Storm) firstTick(e *emitter) int { return e.start / s.plan.tick() }
 func (s *Storm) lastTick(e *emitter) int  { return (e.end - 1) / s.plan.tick() }
 

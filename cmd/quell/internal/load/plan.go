@@ -64,13 +64,8 @@ func (s *Stamper) Stamp(it *Item) {
 }
 
 // Read reads files whole and orders their lines by time. Progress is told the number of lines read
-// so far, every now and then.
-func Read(names []string, stdin io.Reader, s *Stamper, progress func(lines int)) (*Plan, error) {
-	return ReadContext(context.Background(), names, stdin, s, progress)
-}
-
-// ReadContext is Read, and returns the context's error soon after it has ended.
-func ReadContext(ctx context.Context, names []string, stdin io.Reader, s *Stamper,
+// so far, every now and then. It returns the context's error soon after that has ended.
+func Read(ctx context.Context, names []string, stdin io.Reader, s *Stamper,
 	progress func(lines int)) (*Plan, error) {
 	p := &Plan{Files: unique(names)}
 	var arena []byte

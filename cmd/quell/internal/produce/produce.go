@@ -181,7 +181,7 @@ func (r *run) all() error {
 	if !r.o.ByTime {
 		return r.inFileOrder()
 	}
-	plan, err := load.ReadContext(r.ctx, r.o.Files, cancellable(r.ctx, r.o.Stdin), r.stamper,
+	plan, err := load.Read(r.ctx, r.o.Files, cancellable(r.ctx, r.o.Stdin), r.stamper,
 		func(lines int) {
 			r.o.Progress(progress.Step{What: "read", Unit: "lines", Done: int64(lines)})
 		})

@@ -135,7 +135,7 @@ func prepare(ctx context.Context, o Options) (*trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.plan, err = load.ReadContext(ctx, o.Files, o.Stdin, t.stamper, func(n int) { o.Progress("reading", int64(n), 0) })
+	t.plan, err = load.Read(ctx, o.Files, o.Stdin, t.stamper, func(n int) { o.Progress("reading", int64(n), 0) })
 	if err != nil {
 		return nil, err
 	}
