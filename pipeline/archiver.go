@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -13,37 +14,54 @@ import (
 )
 
 // archiver is the worker of one partition of the archive or dispositions topic.
+//
+// It works in rounds. A round is the blocks of consecutive offsets, and makes an insert per table,
+// source partition and day. The round is logged before its first insert is made: its offsets, and
+// the highest archived positions before it. From these and the blocks the inserts follow, byte for
+// byte and with the same tokens; so whoever becomes owner after a crash repeats the round, and it
+// does not matter which of its inserts ClickHouse had taken, or takes an hour later from a process
+// that was asleep: a token counts once. The log belongs to the unit's transactional id. An owner who
+// was succeeded cannot log a round any more, and so makes no other inserts than those that its
+// successor has repeated.
 type archiver struct {
 	a       *archiving
 	part    partition
-	unit    unit
-	cl      *kgo.Client
+	keeper  *keeper
 	pending *pending
 
-	next  int64 // offset to read
-	done  int64 // position below which everything is in ClickHouse
-	saved int64 // position of the newest checkpoint
-	high  int64
+	next     int64     // offset to read
+	done     int64     // position below which everything is in ClickHouse
+	recalled bool      // what is pending is a former owner's round
+	saved    int64     // position of the newest manifest
+	logged   time.Time // when the round under way was logged last
+	high     int64
 }
 
-// saveEvery bounds how many blocks are offered to ClickHouse once more after a crash.
+// saveEvery bounds how many blocks are read once more after a crash.
 const saveEvery = 5 * time.Second
+
+// fresh is for how long the log of a round proves that the partition is ours. An owner that was
+// asleep for longer logs it once more before an insert, and finds out.
+const fresh = 2 * time.Second
 
 // run gathers blocks and inserts them when they are many or old enough, until ctx ends; then it
 // inserts what it has, as long as ClickHouse answers in time. What it cannot insert stays in Kafka.
 func (w *archiver) run(ctx context.Context) error {
 	work, cancel := lasting(ctx, grace)
 	defer cancel()
+	if err := w.round(work); err != nil { // a former owner's, if it left one
+		return w.stopped(ctx, err)
+	}
 	saved := time.Now()
 	for ctx.Err() == nil {
 		poll, cancel := context.WithTimeout(ctx, pollEvery)
-		fetches := w.cl.PollRecords(poll, 16)
+		fetches := w.keeper.cl.PollRecords(poll, 16)
 		cancel()
 		if err := w.take(fetches); err != nil {
 			return err
 		}
 		if w.pending.ready(w.a.o.Archive.Rows, w.a.o.Archive.Every) {
-			if err := w.insertAll(work); err != nil {
+			if err := w.round(work); err != nil {
 				return w.stopped(ctx, err)
 			}
 		}
@@ -54,7 +72,7 @@ func (w *archiver) run(ctx context.Context) error {
 			saved = time.Now()
 		}
 	}
-	if err := w.insertAll(work); err != nil {
+	if err := w.round(work); err != nil {
 		return w.stopped(ctx, err)
 	}
 	return w.save(work)
@@ -81,15 +99,9 @@ func (w *archiver) take(fetches kgo.Fetches) error {
 		w.high = max(w.high, p.HighWatermark)
 		for _, r := range p.Records {
 			w.next = r.Offset + 1
-			if r.Attrs.IsControl() || failed != nil {
-				continue
+			if !r.Attrs.IsControl() && failed == nil {
+				failed = w.add(r)
 			}
-			env, err := archive.Decode(r.Value)
-			if err != nil {
-				failed = fmt.Errorf("block at %s/%d offset %d: %w", r.Topic, r.Partition, r.Offset, err)
-				return
-			}
-			w.pending.add(&env, r.Timestamp)
 		}
 	})
 	if w.pending.empty() {
@@ -98,6 +110,16 @@ func (w *archiver) take(fetches kgo.Fetches) error {
 		w.lag()
 	}
 	return failed
+}
+
+// add makes a block pending.
+func (w *archiver) add(r *kgo.Record) error {
+	env, err := archive.Decode(r.Value)
+	if err != nil {
+		return fmt.Errorf("block at %s/%d offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+	}
+	w.pending.add(&env, r.Timestamp)
+	return nil
 }
 
 // settled notes that everything that was read is in ClickHouse.
@@ -127,41 +149,66 @@ func (w *archiver) look(ctx context.Context) {
 	}
 }
 
-// insertAll inserts everything that is pending, one insert per table, source partition and day,
-// trying again until ctx ends.
-func (w *archiver) insertAll(ctx context.Context) error {
+// round inserts everything that is pending, one insert per table, source partition and day, trying
+// again until ctx ends.
+func (w *archiver) round(ctx context.Context) error {
+	if w.pending.empty() {
+		return nil
+	}
 	for _, g := range w.pending.groups {
-		if err := w.insert(ctx, g); err != nil {
+		if err := w.stand(ctx, g); err != nil {
+			return err
+		}
+	}
+	log := insertLog{Until: w.next, Marks: w.pending.marks()}
+	w.logged = time.Time{}
+	for _, g := range w.pending.groups {
+		if err := w.insert(ctx, g, &log); err != nil {
 			return err
 		}
 	}
 	w.pending.reset()
+	w.recalled = false
 	w.settled()
 	return nil
 }
 
-func (w *archiver) insert(ctx context.Context, g *insertGroup) error {
-	high, err := w.highWater(ctx, g)
-	if err != nil {
-		return err
-	}
-	batch, rows := g.batch(high)
-	if repeated := g.rows - rows; repeated > 0 {
-		w.a.metrics.repeated.WithLabelValues(g.table).Add(float64(repeated))
-		w.a.log.Warn("rows were left out: ClickHouse holds their positions. After a crash that is as it "+
-			"should be. If the topic was created anew, or belongs to another cluster, they are lost to "+
-			"the archive: use another topic name or another database", "table", g.table, "of", g.topic,
-			"of_partition", g.partition, "rows", repeated, "archived_up_to", high)
-	}
-	if rows == 0 {
-		w.pending.raise(g)
+// prove logs the round under way, if it was not logged a moment ago.
+func (w *archiver) prove(ctx context.Context, log *insertLog) error {
+	if time.Since(w.logged) < fresh {
 		return nil
 	}
-	err = w.retry(ctx, g, func() error { return w.a.o.Archive.To.Insert(ctx, batch) })
+	w.logged = time.Now()
+	err := w.keeper.save(ctx, manifest{Position: w.done, Insert: log}, nil)
+	if err == nil {
+		w.saved = w.done
+	}
+	return err
+}
+
+func (w *archiver) insert(ctx context.Context, g *insertGroup, log *insertLog) error {
+	batch, rows := g.batch(w.pending.standing[g.origin].Covered)
+	batch.Token = fmt.Sprintf("%s:%d:%d-%d:%s", w.part.topic, w.part.id, w.done, log.Until, batch.Token)
+	if repeated := g.rows - rows; repeated > 0 {
+		w.a.metrics.repeated.WithLabelValues(g.table).Add(float64(repeated))
+		w.a.log.Info("rows were left out: their positions are archived already, as after a crash",
+			"table", g.table, "of", g.topic, "of_partition", g.partition, "rows", repeated,
+			"archived_up_to", w.pending.standing[g.origin].Covered)
+	}
+	if rows == 0 {
+		w.pending.raise(g, -1)
+		return nil
+	}
+	err := w.retry(ctx, g, func() error {
+		if err := w.prove(ctx, log); err != nil {
+			return err
+		}
+		return w.a.o.Archive.To.Insert(ctx, batch)
+	})
 	if err != nil {
 		return err
 	}
-	w.pending.raise(g)
+	w.pending.raise(g, batch.Sections[len(batch.Sections)-1].LastOffset())
 	w.blocked().Set(0)
 	w.a.metrics.rows.WithLabelValues(g.table).Add(float64(rows))
 	w.a.metrics.toArchive.Observe(time.Since(g.oldest).Seconds())
@@ -169,21 +216,67 @@ func (w *archiver) insert(ctx context.Context, g *insertGroup) error {
 	return nil
 }
 
-// highWater returns the highest position of the group's source that the table is known to hold; a
-// new owner asks ClickHouse once per table and source.
-func (w *archiver) highWater(ctx context.Context, g *insertGroup) (int64, error) {
-	if high, ok := w.pending.marks[g.source]; ok {
-		return high, nil
+// stand finds out up to where the group's source is archived. The log says so; a new owner compares
+// it, once a source, with what the table holds. A source that the log does not know stands where the
+// table says.
+func (w *archiver) stand(ctx context.Context, g *insertGroup) error {
+	logged, known := w.pending.standing[g.origin]
+	if w.pending.checked[g.origin] || known && w.recalled {
+		return nil // of a recalled round ClickHouse may hold a part
 	}
-	var high int64
+	var held int64
 	err := w.retry(ctx, g, func() (err error) {
-		high, err = w.a.o.Archive.To.HighWater(ctx, g.table, g.topic, g.partition)
+		held, err = w.a.o.Archive.To.HighWater(ctx, g.table, g.topic, g.partition)
 		return err
 	})
-	if err == nil {
-		w.pending.marks[g.source] = high
+	if err != nil {
+		return err
 	}
-	return high, err
+	w.pending.checked[g.origin] = true
+	if known {
+		w.compare(g, logged, held)
+	} else if err := w.belongs(ctx, g, held); err != nil {
+		return err
+	}
+	if !known || held > logged.Covered {
+		w.pending.standing[g.origin] = standing{Covered: held, Row: held}
+	}
+	return nil
+}
+
+// belongs stops the partition if the table holds positions which the source does not have yet: they
+// are of another topic of the same name, and the source's rows would be left out as repeated.
+func (w *archiver) belongs(ctx context.Context, g *insertGroup, held int64) error {
+	ends, err := w.a.adm.ListEndOffsets(ctx, g.topic)
+	if err != nil {
+		return fmt.Errorf("end of %s: %w", g.topic, err)
+	}
+	end, ok := ends.Lookup(g.topic, g.partition)
+	if !ok || end.Err != nil || held < end.Offset {
+		return nil
+	}
+	w.blocked().Set(1)
+	return fmt.Errorf("table %s in ClickHouse holds positions of %s/%d up to %d, and the topic ends at "+
+		"%d: they are of another topic of that name, or of another cluster's; rows of this one would be "+
+		"left out as repeated. The partition stands still, paging goes on: configure another "+
+		"clickhouse.database, or another name for the topic",
+		g.table, g.topic, g.partition, held, end.Offset)
+}
+
+// compare tells of a table that holds something else than the log of inserts says.
+func (w *archiver) compare(g *insertGroup, logged standing, held int64) {
+	log := w.a.log.With("table", g.table, "of", g.topic, "of_partition", g.partition, "held_up_to", held)
+	switch {
+	case held > logged.Covered:
+		w.a.metrics.mismatches.WithLabelValues(g.table).Inc()
+		log.Error("ClickHouse holds rows that this quell has not inserted; rows up to there are left out "+
+			"as repeated. Does another quell write into the same database? Give each its own",
+			"logged_up_to", logged.Covered)
+	case held < logged.Row:
+		w.a.metrics.mismatches.WithLabelValues(g.table).Inc()
+		log.Warn("rows that were archived are gone from ClickHouse: their time to live has ended, or "+
+			"somebody deleted or restored the table; `quell audit` tells which", "inserted_up_to", logged.Row)
+	}
 }
 
 // retry calls f until it succeeds, ctx ends, or the archive refuses the rows as they are.
@@ -198,7 +291,7 @@ func (w *archiver) retry(ctx context.Context, g *insertGroup, f func() error) er
 		"of", g.topic, "of_partition", g.partition, "from", g.from, "to", g.to)
 	for n := 0; ; n++ {
 		err := f()
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || errors.Is(err, errFenced) || errors.Is(err, errUncertain) {
 			return err
 		}
 		w.a.metrics.archiveErrors.Inc()
@@ -225,16 +318,14 @@ func (w *archiver) blocked() prometheus.Gauge {
 	return w.a.metrics.blocked.WithLabelValues(w.part.topic, strconv.Itoa(int(w.part.id)))
 }
 
+// save logs that nothing is under way.
 func (w *archiver) save(ctx context.Context) error {
 	if w.next == w.saved {
 		return nil
 	}
-	records, err := w.unit.records(nil, manifest{Position: w.next})
-	if err != nil {
+	m := manifest{Position: w.next, Insert: &insertLog{Until: w.next, Marks: w.pending.marks()}}
+	if err := w.keeper.save(ctx, m, nil); err != nil {
 		return err
-	}
-	if err := write(ctx, w.a.plain, records...); err != nil {
-		return fmt.Errorf("checkpoint of %s: %w", w.unit.name, err)
 	}
 	w.saved = w.next
 	return nil

@@ -2,8 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -14,28 +14,22 @@ import (
 type archiving struct {
 	o       *Options
 	adm     *kadm.Client
-	plain   *kgo.Client // checkpoints
 	metrics *metrics
 	status  *status
 	log     *slog.Logger
 }
 
-func newArchiving(s *Service) (*archiving, error) {
-	plain, err := s.o.Kafka.client("archive", writing(0))
-	if err != nil {
-		return nil, err
-	}
-	return &archiving{o: &s.o, adm: s.adm, plain: plain, metrics: s.metrics, status: s.status,
-		log: s.log.With("role", "archive")}, nil
+func newArchiving(s *Service) *archiving {
+	return &archiving{o: &s.o, adm: s.adm, metrics: s.metrics, status: s.status,
+		log: s.log.With("role", "archive")}
 }
 
 // Run works until ctx ends.
 func (a *archiving) Run(ctx context.Context) error {
 	p := &placement{kafka: &a.o.Kafka, group: a.o.Kafka.Group + "-archive",
-		topics: []string{a.o.Topics.Archive, a.o.Topics.Dispositions}, own: a.own, log: a.log}
-	err := p.Run(ctx)
-	a.plain.Close()
-	return err
+		topics: []string{a.o.Topics.Archive, a.o.Topics.Dispositions}, own: a.own,
+		halted: a.status.halt, log: a.log}
+	return p.Run(ctx)
 }
 
 func (a *archiving) own(ctx context.Context, part partition) error {
@@ -46,37 +40,68 @@ func (a *archiving) own(ctx context.Context, part partition) error {
 	if err != nil {
 		return err
 	}
-	defer w.cl.Close()
+	defer w.keeper.close()
 	defer func() {
 		if ctx.Err() != nil { // else the partition stays ours, and what holds it up does too
 			a.metrics.forget("archive", part)
 		}
 	}()
-	a.log.Info("archiving", "topic", part.topic, "partition", part.id, "from", w.next)
+	a.log.Info("archiving", "topic", part.topic, "partition", part.id, "from", w.done)
 	return w.run(ctx)
 }
 
-// recover makes the worker of a partition from its newest checkpoint.
+// recover makes the worker of a partition from its insert log.
 func (a *archiving) recover(ctx context.Context, part partition) (*archiver, error) {
-	name := "archive/" + part.topic + "/" + strconv.Itoa(int(part.id))
-	w := &archiver{a: a, part: part, pending: newPending(), unit: unit{name: name,
-		topic: a.o.Topics.Checkpoints, partition: spread(name, a.o.Topics.ArchivePartitions)}}
-	st, err := a.o.Kafka.readState(ctx, a.adm, w.unit.topic, w.unit.partition, w.unit.name)
+	at := a.o.checkpoint("archive", part)
+	at.more = [][]kgo.Opt{reading(kgo.ReadCommitted()), {kgo.KeepControlRecords()}}
+	kp, st, err := a.o.Kafka.keep(ctx, a.adm, at)
 	if err != nil {
 		return nil, err
 	}
-	w.unit.after(st.manifest)
-	first, err := logStart(ctx, a.adm, part)
-	if err != nil {
+	w := &archiver{a: a, part: part, keeper: kp, pending: newPending()}
+	if err := w.restore(ctx, st); err != nil {
+		kp.close()
 		return nil, err
 	}
-	w.next, w.saved = first, first
-	if st.manifest != nil {
-		w.saved = st.manifest.Position
-		w.next = afterLoss(a.log, a.metrics, part, w.saved, first)
+	return w, nil
+}
+
+// restore takes up what the former owner logged.
+func (w *archiver) restore(ctx context.Context, st *unitState) error {
+	first, err := logStart(ctx, w.a.adm, w.part)
+	if err != nil {
+		return err
 	}
-	w.done = w.next
-	w.cl, err = a.o.Kafka.client(name, reading(kgo.ReadCommitted()), []kgo.Opt{kgo.KeepControlRecords(),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{part.topic: {part.id: kgo.NewOffset().At(w.next)}})})
-	return w, err
+	w.done, w.saved = first, first
+	if m := st.manifest; m != nil {
+		w.saved = m.Position
+		w.done = afterLoss(w.a.log, w.a.metrics, w.part, m.Position, first)
+		w.pending.standing = m.Insert.standings()
+	}
+	w.next = w.done
+	if err := w.recall(ctx, st.manifest); err != nil {
+		return err
+	}
+	w.keeper.cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{
+		w.part.topic: {w.part.id: kgo.NewOffset().At(w.next)}})
+	return nil
+}
+
+// recall makes the round pending again that was logged last, if it may not have come to its end. If
+// retention took blocks of it, the rest is a round of its own: its inserts have other tokens, and
+// what ClickHouse holds says where they begin.
+func (w *archiver) recall(ctx context.Context, m *manifest) error {
+	if m == nil || m.Insert == nil || m.Insert.Until <= w.done {
+		return nil
+	}
+	if w.done > m.Position {
+		clear(w.pending.standing)
+		return nil
+	}
+	err := w.a.o.Kafka.readRange(ctx, w.part, w.done, m.Insert.Until, w.add)
+	if err != nil {
+		return fmt.Errorf("read the blocks whose insert was under way: %w", err)
+	}
+	w.next, w.recalled = m.Insert.Until, true
+	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -44,7 +43,8 @@ func newCorrelating(ctx context.Context, s *Service) (*correlating, error) {
 // Run works until ctx ends.
 func (c *correlating) Run(ctx context.Context) error {
 	p := &placement{kafka: &c.o.Kafka, group: c.o.Kafka.Group + "-correlate",
-		topics: []string{c.o.Topics.Alerts}, own: c.own, log: c.log}
+		topics: []string{c.o.Topics.Alerts}, own: c.own,
+		halted: c.status.halt, log: c.log}
 	err := p.Run(ctx)
 	c.plain.Close()
 	c.rules.Close()
@@ -71,62 +71,59 @@ func (c *correlating) own(ctx context.Context, part partition) error {
 type engineOwner struct {
 	c      *correlating
 	id     int32
-	unit   unit
-	cl     *kgo.Client // consumer of the partition and transactional producer of its outputs
+	keeper *keeper     // its transactions carry the engine's outputs too
+	cl     *kgo.Client // the keeper's: also the consumer of the partition
 	engine *correlate.Engine
 	out    *outputs
 
 	fx       correlate.Effects
 	batch    []correlate.Record
-	snapshot int64 // position of the newest snapshot
+	snapshot snapshot
 	position int64 // committed
 	last     time.Time
 	high     int64
 }
 
 // recover fences the former owner, reads what it left, and folds silently to where it had
-// committed. The order matters: read before fencing, and the former owner may commit once more
-// after we looked.
+// committed.
 func (c *correlating) recover(ctx context.Context, id int32) (*engineOwner, error) {
-	e := &engineOwner{c: c, id: id, unit: unit{name: "correlate/" + strconv.Itoa(int(id)),
-		topic: c.o.Topics.Snapshots, partition: id}, out: newOutputs(c.o, id)}
-	cl, err := c.o.Kafka.client("correlate-"+strconv.Itoa(int(id)), reading(kgo.ReadUncommitted()),
-		writing(0), dispositions(c.o.Topics.Dispositions), []kgo.Opt{
-			kgo.TransactionalID(c.o.Kafka.Group + "-correlate-" + c.o.Topics.Alerts + "-" + strconv.Itoa(int(id))),
-			kgo.TransactionTimeout(time.Minute)})
+	kp, st, err := c.o.Kafka.keep(ctx, c.adm, keeping{role: "correlate",
+		of: partition{c.o.Topics.Alerts, id}, topic: c.o.Topics.Snapshots, partition: id,
+		off:  c.o.Uncheckpointed,
+		more: [][]kgo.Opt{reading(kgo.ReadUncommitted()), dispositions(c.o.Topics.Dispositions)}})
 	if err != nil {
 		return nil, err
 	}
-	e.cl = cl
-	if err := e.restore(ctx); err != nil {
+	e := &engineOwner{c: c, id: id, keeper: kp, cl: kp.cl, out: newOutputs(c.o, id)}
+	if err := e.restore(ctx, st); err != nil {
 		e.close()
 		return nil, fmt.Errorf("recover alerts partition %d: %w", id, err)
 	}
 	return e, nil
 }
 
-func (e *engineOwner) restore(ctx context.Context) error {
-	takeOver, cancel := context.WithTimeout(ctx, stalled)
-	_, _, err := e.cl.ProducerID(takeOver)
-	cancel()
-	if err != nil {
-		return fmt.Errorf("take over the transactional id: %w", err)
-	}
-	st, err := e.c.o.Kafka.readState(ctx, e.c.adm, e.unit.topic, e.unit.partition, e.unit.name)
-	if err != nil {
-		return err
-	}
-	e.unit.after(st.manifest)
+func (e *engineOwner) restore(ctx context.Context, st *unitState) error {
+	var err error
 	if e.engine, err = e.build(st); err != nil {
 		return err
 	}
-	e.snapshot = e.engine.Position()
-	if err := e.replay(ctx, st.committed); err != nil {
-		return err
-	}
-	from, err := e.start(ctx, st)
+	e.snapshot.from(st)
+	part := partition{e.c.o.Topics.Alerts, e.id}
+	first, err := logStart(ctx, e.c.adm, part)
 	if err != nil {
 		return err
+	}
+	from := e.engine.Position()
+	if st.manifest == nil {
+		from = max(from, first)
+	}
+	if err := e.replay(ctx, from, st.commits); err != nil {
+		return err
+	}
+	from = max(first, e.engine.Position())
+	if st.manifest != nil || len(st.commits) > 0 {
+		// An engine without any state has lost nothing that anybody waits for.
+		from = afterLoss(e.c.log, e.c.metrics, part, e.engine.Position(), first)
 	}
 	e.position, e.last = e.engine.Position(), time.Now()
 	e.out.from = e.position
@@ -135,17 +132,6 @@ func (e *engineOwner) restore(ctx context.Context) error {
 	e.cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{
 		e.c.o.Topics.Alerts: {e.id: kgo.NewOffset().At(from)}})
 	return e.adoptRules(ctx)
-}
-
-// start returns the offset to go live at: where the engine stands, or where the log begins. An
-// engine without any state has lost nothing that anybody waits for.
-func (e *engineOwner) start(ctx context.Context, st *unitState) (int64, error) {
-	part, position := partition{e.c.o.Topics.Alerts, e.id}, e.engine.Position()
-	first, err := logStart(ctx, e.c.adm, part)
-	if err != nil || st.manifest == nil && st.committed == nil {
-		return max(first, position), err
-	}
-	return afterLoss(e.c.log, e.c.metrics, part, position, first), nil
 }
 
 // build makes the engine from the newest snapshot, or an empty one at the start of the log.
@@ -158,14 +144,20 @@ func (e *engineOwner) build(st *unitState) (*correlate.Engine, error) {
 	return correlate.Restore(opts, st.body)
 }
 
-// replay folds, without effects, what was folded and committed before.
-func (e *engineOwner) replay(ctx context.Context, c *committed) error {
-	if c == nil || c.Position <= e.engine.Position() {
+// replay folds, without effects, what was folded and committed before, and compares the engine's
+// hash at every committed position that is known.
+func (e *engineOwner) replay(ctx context.Context, from int64, commits []committed) error {
+	if len(commits) == 0 || commits[len(commits)-1].Position <= from {
 		return nil
 	}
-	from := partition{e.c.o.Topics.Alerts, e.id}
-	err := e.c.o.Kafka.readRange(ctx, from, e.engine.Position(), c.Position, func(r *kgo.Record) error {
+	end := commits[len(commits)-1].Position
+	agreed, part := from, partition{e.c.o.Topics.Alerts, e.id}
+	err := e.c.o.Kafka.readRange(ctx, part, from, end, func(r *kgo.Record) error {
 		if err := e.decode(r); err != nil {
+			return err
+		}
+		var err error
+		if agreed, commits, err = e.compare(agreed, r.Offset, commits); err != nil {
 			return err
 		}
 		if err := e.engine.Step(e.batch, &e.fx); err != nil {
@@ -175,17 +167,47 @@ func (e *engineOwner) replay(ctx context.Context, c *committed) error {
 		e.fx.Reset()
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("replay from %d to %d: %w", e.snapshot, c.Position, err)
+	if err == nil {
+		_, _, err = e.compare(agreed, end, commits)
 	}
-	if hash := e.engine.Hash(); hex.EncodeToString(hash[:]) != c.Hash {
-		e.c.metrics.divergence.Inc()
-		return fmt.Errorf("replay of %s/%d from %d to %d does not reproduce what was committed: the "+
-			"log, the rules or the engine's version differ; nothing was emitted. To rebuild the "+
-			"partition from the log, delete its records in %s", from.topic, from.id, e.snapshot,
-			c.Position, e.unit.topic)
+	if err != nil {
+		return fmt.Errorf("replay of %s/%d from %d to %d: %w", part.topic, part.id, from, end, err)
 	}
 	return nil
+}
+
+// compare compares the engine with what was committed up to position at, where it has come to.
+func (e *engineOwner) compare(agreed, at int64, commits []committed) (int64, []committed, error) {
+	for len(commits) > 0 && commits[0].Position <= at {
+		c := commits[0]
+		hash := e.engine.Hash()
+		if c.Hash != "" && hex.EncodeToString(hash[:]) != c.Hash {
+			e.c.metrics.divergence.Inc()
+			return 0, nil, &Divergence{Topic: e.c.o.Topics.Alerts, Partition: e.id, Agreed: agreed,
+				Position: c.Position, Unit: e.keeper.unit}
+		}
+		agreed, commits = c.Position, commits[1:]
+	}
+	return agreed, commits, nil
+}
+
+// Divergence is the error of an alerts partition whose replay does not reproduce what was
+// committed: the log, a rule set or the engine is not what it was. To go on would be to tell other
+// incidents than were told. Nothing was emitted.
+type Divergence struct {
+	Topic     string
+	Partition int32
+	Agreed    int64  // up to here replay and what was committed agree
+	Position  int64  // the first committed position at which they do not
+	Unit      string // of the state
+}
+
+// Error names the position and what to do.
+func (d *Divergence) Error() string {
+	return fmt.Sprintf("%s/%d diverges at position %d: up to %d the replay reproduces what was committed, "+
+		"behind the records [%d, %d) it does not; nothing was emitted and the partition stands still. Run "+
+		"the release of quell that committed it, or accept what the replay gives with `quell checkpoints "+
+		"reset %s`", d.Topic, d.Partition, d.Position, d.Agreed, d.Agreed, d.Position, d.Unit)
 }
 
 // adoptRules asks, by a record, for the configured rule set to be put in force, if it is not.
@@ -199,4 +221,7 @@ func (e *engineOwner) adoptRules(ctx context.Context) error {
 		RuleChange: correlate.RuleChange{Previous: have, Hash: want}}, 0)
 }
 
-func (e *engineOwner) close() { e.cl.Close() }
+func (e *engineOwner) close() {
+	e.snapshot.wait()
+	e.keeper.close()
+}

@@ -10,79 +10,73 @@ import (
 )
 
 // commit produces what is pending and the position in one transaction. A clean stop writes a
-// snapshot too, and so does a log that has grown long since the last one. The chunks of a snapshot
-// go ahead, outside of the transaction; only the manifest makes them count.
+// snapshot too; otherwise one is written beside the work, and its manifest goes with the next
+// transaction after that.
 func (e *engineOwner) commit(ctx context.Context, clean bool) error {
-	position := e.engine.Position()
-	var last []*kgo.Record
-	if (clean && position > e.snapshot) || position-e.snapshot >= e.c.o.Correlate.SnapshotEvery {
-		m, err := e.writeSnapshot(ctx)
-		if err != nil {
-			return err
-		}
-		last = append(last, m)
+	if e.keeper.off {
+		return e.commitUnkept(ctx)
 	}
-	if position == e.position && len(last) == 0 {
+	if err := e.beginSnapshot(ctx, clean); err != nil {
+		return err
+	}
+	m, err := e.snapshot.written(clean)
+	if err != nil {
+		return fmt.Errorf("write a snapshot: %w", err)
+	}
+	position := e.engine.Position()
+	if position == e.position && m == nil {
 		return nil
 	}
-	hash := e.engine.Hash()
-	pos, err := stateRecord(e.unit.topic, e.unit.partition, e.unit.name, "position",
-		committed{Position: position, Hash: hex.EncodeToString(hash[:])})
+	records, err := e.records(m, position)
 	if err != nil {
 		return err
 	}
-	records, err := e.out.records()
-	if err != nil {
-		return err
-	}
-	if err := e.transact(ctx, append(append(records, last...), pos)); err != nil {
-		return err
-	}
-	e.committed(position, len(last) > 0)
-	return nil
-}
-
-func (e *engineOwner) transact(ctx context.Context, records []*kgo.Record) error {
 	began := time.Now()
-	if err := e.cl.BeginTransaction(); err != nil {
-		return fmt.Errorf("begin a transaction: %w", err)
-	}
-	err := write(ctx, e.cl, records...)
-	if err == nil {
-		err = e.cl.EndTransaction(ctx, kgo.TryCommit)
-	}
-	if err != nil {
-		// The next owner, possibly ourselves, fences this transaction away.
-		if fenced(err) {
-			return fmt.Errorf("another owner has taken the partition: %w", err)
-		}
-		return fmt.Errorf("commit %d records: %w", len(records), err)
+	if err := e.keeper.commit(ctx, records); err != nil {
+		return err
 	}
 	e.c.metrics.transaction.Observe(time.Since(began).Seconds())
+	if m != nil {
+		e.keeper.turned(m)
+		e.snapshot.turned(m)
+	}
+	e.committed(position)
 	return nil
 }
 
-// writeSnapshot produces the engine's snapshot and returns the manifest to commit.
-func (e *engineOwner) writeSnapshot(ctx context.Context) (*kgo.Record, error) {
-	body := e.engine.Snapshot(nil)
-	hash := e.engine.Hash()
-	records, err := e.unit.records(body, manifest{Position: e.engine.Position(),
-		Rules: e.engine.Rules().String(), Hash: hex.EncodeToString(hash[:])})
+// records returns all that one transaction carries: outputs, the manifest of a snapshot if there is
+// one, and the position.
+func (e *engineOwner) records(m *manifest, position int64) ([]*kgo.Record, error) {
+	records, err := e.out.records()
 	if err != nil {
 		return nil, err
 	}
-	n := len(records) - 1
-	if err := write(ctx, e.c.plain, records[:n]...); err != nil {
-		return nil, fmt.Errorf("write a snapshot: %w", err)
+	if m != nil {
+		turn, err := e.keeper.manifest(m)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, turn...)
 	}
-	return records[n], nil
+	hash := e.engine.Hash()
+	pos, err := e.keeper.position(committed{Position: position, Hash: hex.EncodeToString(hash[:])})
+	return append(records, pos), err
 }
 
-func (e *engineOwner) committed(position int64, snapshot bool) {
-	e.position, e.last = position, time.Now()
-	if snapshot {
-		e.snapshot = position
+// commitUnkept produces what is pending without a transaction.
+func (e *engineOwner) commitUnkept(ctx context.Context) error {
+	records, err := e.out.records()
+	if err == nil {
+		err = write(ctx, e.cl, records...)
 	}
+	if err == nil {
+		e.committed(e.engine.Position())
+	}
+	return err
+}
+
+func (e *engineOwner) committed(position int64) {
+	e.position, e.last = position, time.Now()
 	e.out.sent(e.c.metrics, e.c.status)
 	e.c.status.correlated(e.id, position, e.engine)
 }

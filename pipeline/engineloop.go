@@ -104,6 +104,9 @@ func (e *engineOwner) due() bool {
 	if e.out.pending() {
 		return since >= e.c.o.Correlate.CommitEvery || e.out.large()
 	}
+	if e.snapshot.under != nil && len(e.snapshot.done) > 0 {
+		return true
+	}
 	moved := e.engine.Position() > e.position
 	return moved && (since >= commitIdle || e.engine.Stats().Ended) // who waits for the end, waits no longer
 }

@@ -195,7 +195,7 @@ func metric(t *testing.T, reg *prometheus.Registry, name string, values ...strin
 				all = all && strings.Contains(have+" ", " "+v+" ")
 			}
 			if all {
-				sum += m.GetGauge().GetValue()
+				sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
 			}
 		}
 	}

@@ -15,10 +15,15 @@ const grace = 4 * time.Second
 var errGrace = errors.New("the time for a clean stop is over")
 
 // lasting returns a context that outlives ctx by d: work that is under way when ctx ends may come to
-// its end, but not wait for ever. cancel ends it at once.
+// its end, but not wait for ever. cancel ends it at once, and so does an end of ctx because the
+// partition was lost.
 func lasting(ctx context.Context, d time.Duration) (work context.Context, cancel context.CancelFunc) {
 	work, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), errLost) {
+			end(errLost)
+			return
+		}
 		t := time.AfterFunc(d, func() { end(errGrace) })
 		context.AfterFunc(work, func() { t.Stop() })
 	})

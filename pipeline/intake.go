@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -79,7 +80,8 @@ func (in *intake) Run(ctx context.Context) error {
 	for _, r := range in.o.Topics.Raw {
 		topics = append(topics, r.Name)
 	}
-	p := &placement{kafka: &in.o.Kafka, group: in.o.Kafka.Group + "-intake", topics: topics, own: in.own, log: in.log}
+	p := &placement{kafka: &in.o.Kafka, group: in.o.Kafka.Group + "-intake", topics: topics, own: in.own,
+		halted: in.status.halt, log: in.log}
 	err := p.Run(ctx)
 	stop()
 	wg.Wait()
@@ -97,33 +99,43 @@ func (in *intake) own(ctx context.Context, part partition) error {
 		// It holds back the others from now on, not only once it has recovered.
 		in.race.at(part, 0, false)
 	}
-	r, err := in.recover(ctx, part, newOutbox(work, sh.cl))
-	if ctx.Err() != nil {
+	kp, st, err := in.o.Kafka.keep(ctx, in.adm, in.o.checkpoint("intake", part))
+	if err == nil {
+		defer kp.close()
+		err = in.read(ctx, work, part, sh, kp, st)
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
 	}
+	return err
+}
+
+// read makes the reader of a partition from its newest checkpoint and lets the shard work it.
+func (in *intake) read(ctx, work context.Context, part partition, sh *shard, kp *keeper, st *unitState) error {
+	from, err := in.start(ctx, part, st)
 	if err != nil {
 		return err
 	}
+	out := newOutbox(work, sh.cl)
+	var r reader
+	if part.topic == in.o.Topics.Responses {
+		r = newResponseReader(in, part, out, from)
+	} else if r, err = newRawReader(in, part, out, from, st); err != nil {
+		return err
+	}
 	in.log.Info("reading", "topic", part.topic, "partition", part.id, "from", r.position())
-	return sh.hold(ctx, work, part, r)
+	return sh.hold(ctx, &holding{part: part, reader: r, out: out, keeper: kp, work: work})
 }
 
-// recover makes the reader of a partition from its newest checkpoint.
-func (in *intake) recover(ctx context.Context, part partition, out *outbox) (reader, error) {
-	u := in.unit(part)
-	st, err := in.o.Kafka.readState(ctx, in.adm, u.topic, u.partition, u.name)
-	if err != nil {
-		return nil, err
-	}
-	from, err := in.start(ctx, part, st)
-	if err != nil {
-		return nil, err
-	}
-	if part.topic == in.o.Topics.Responses {
-		return newResponseReader(in, part, u, out, from, st), nil
-	}
-	return newRawReader(in, part, u, out, from, st)
+// checkpoint says where the state of a unit of the checkpoints topic lies.
+func (o *Options) checkpoint(role string, of partition) keeping {
+	w := keeping{role: role, of: of, topic: o.Topics.Checkpoints, off: o.Uncheckpointed}
+	w.partition = spread(w.unit(), o.Topics.ArchivePartitions)
+	return w
 }
+
+// spread places a name on one of n partitions.
+func spread(name string, n int32) int32 { return int32(xxhash.Sum64String(name) % uint64(n)) }
 
 // start returns the position to read from: the checkpoint's, or the start of the log. A position
 // that retention has overtaken is loud: what lay in between is lost to quell.
@@ -146,51 +158,4 @@ func logStart(ctx context.Context, adm *kadm.Client, part partition) (int64, err
 	}
 	first, _ := starts.Lookup(part.topic, part.id)
 	return first.Offset, nil
-}
-
-// afterLoss returns the position to read from, where the log begins at first: what lay in between
-// is lost to quell, and standing still would lose more.
-func afterLoss(log *slog.Logger, m *metrics, part partition, position, first int64) int64 {
-	if first > position {
-		m.lost.WithLabelValues(part.topic).Add(float64(first - position))
-		log.Error("records are lost: retention took them before they were read; give the topic a "+
-			"longer retention time", "topic", part.topic, "partition", part.id, "from", position, "to", first)
-	}
-	return max(position, first)
-}
-
-// unit names a piece of state and the partition that keeps it.
-type unit struct {
-	name      string
-	topic     string
-	partition int32
-	slot      int // of the next body
-}
-
-func (in *intake) unit(part partition) unit {
-	name := "intake/" + part.topic + "/" + strconv.Itoa(int(part.id))
-	return unit{name: name, topic: in.o.Topics.Checkpoints, partition: spread(name, in.o.Topics.ArchivePartitions)}
-}
-
-// spread places a name on one of n partitions.
-func spread(name string, n int32) int32 { return int32(xxhash.Sum64String(name) % uint64(n)) }
-
-// after chooses the slot for the next body: the one that the newest manifest does not name.
-func (u *unit) after(m *manifest) {
-	if m != nil {
-		u.slot = 1 - m.Slot
-	}
-}
-
-// records returns the chunks of a body and its manifest, in the order to write them, and turns to
-// the other slot.
-func (u *unit) records(body []byte, m manifest) ([]*kgo.Record, error) {
-	m.describe(u.slot, body)
-	records := chunks(u.topic, u.partition, u.name, u.slot, body)
-	last, err := stateRecord(u.topic, u.partition, u.name, "manifest", &m)
-	if err != nil {
-		return nil, err
-	}
-	u.slot = 1 - u.slot
-	return append(records, last), nil
 }

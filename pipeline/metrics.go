@@ -11,6 +11,7 @@ import (
 type metrics struct {
 	events, rejected, clamped, lost, cut     *prometheus.CounterVec
 	alerts, pages, responses, rows, repeated *prometheus.CounterVec
+	mismatches                               *prometheus.CounterVec
 	ignored, divergence                      prometheus.Counter
 	archiveErrors                            prometheus.Counter
 	lag, incidents, live, held, blocked      *prometheus.GaugeVec
@@ -57,6 +58,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			"Responses of paging services and people, by outcome.", "outcome"),
 		repeated: counters("archive_rows_repeated_total",
 			"Rows left out because ClickHouse held their positions already, by table.", "table"),
+		mismatches: counters("archive_log_mismatches_total", "Times that a table held something else than "+
+			"the log of inserts says, by table.", "table"),
 		rows: counters("archived_rows_total", "Rows that ClickHouse acknowledged, by table.", "table"),
 		ignored: counter("alerts_repeated_total",
 			"Alert records that repeated a position and were ignored."),

@@ -116,6 +116,10 @@ type Options struct {
 	// finished, and under the event clock the engine then runs out its timers.
 	Until map[correlate.RawPartition]int64
 
+	// Uncheckpointed keeps no positions and uses no transactions. It is for measuring what they cost:
+	// no configuration reaches it.
+	Uncheckpointed bool
+
 	Metrics prometheus.Registerer // nil: a registry of its own
 	Logger  *slog.Logger
 }

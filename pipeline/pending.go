@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"quell/correlate/archive"
@@ -14,22 +16,69 @@ type pending struct {
 	// rise from group to group, whatever their days: two processes that archive for one raw
 	// partition, one after the other, need not agree on when midnight is, and marks only rise.
 	groups []*insertGroup
-	newest map[source]*insertGroup
-	// marks holds, per table and source partition, the highest position that is archived.
-	marks map[source]int64
-	rows  int
-	bytes int
-	since time.Time
+	newest map[origin]*insertGroup
+	// standing says, per table and source partition, up to where it is archived; checked, of which
+	// that was compared with the table.
+	standing map[origin]standing
+	checked  map[origin]bool
+	rows     int
+	bytes    int
+	since    time.Time
 }
 
-type source struct {
+// origin is what positions are counted by: rows of one table, of one source partition.
+type origin struct {
 	table, topic string
 	partition    int32
 }
 
+// standing is up to where an origin is archived.
+type standing struct {
+	Covered int64 `json:"covered"` // no position up to it needs a row any more
+	Row     int64 `json:"row"`     // the highest position that has one; -1: none
+}
+
+// insertLog is what the manifest says about a round of inserts: it ends before Until, and these are
+// the standings before it.
+type insertLog struct {
+	Until int64  `json:"until"`
+	Marks []mark `json:"marks,omitempty"`
+}
+
+type mark struct {
+	Table     string `json:"table"`
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	standing
+}
+
+// standings returns what the log says, by origin.
+func (l *insertLog) standings() map[origin]standing {
+	out := map[origin]standing{}
+	if l != nil {
+		for _, m := range l.Marks {
+			out[origin{m.Table, m.Topic, m.Partition}] = m.standing
+		}
+	}
+	return out
+}
+
+// marks returns the standings in the log's form.
+func (p *pending) marks() []mark {
+	out := make([]mark, 0, len(p.standing))
+	for o, s := range p.standing {
+		out = append(out, mark{o.table, o.topic, o.partition, s})
+	}
+	slices.SortFunc(out, func(a, b mark) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Topic, b.Topic),
+			cmp.Compare(a.Partition, b.Partition))
+	})
+	return out
+}
+
 // insertGroup is the sections of one insert, in the order of their positions.
 type insertGroup struct {
-	source
+	origin
 	from, to int64 // positions covered
 	sections []archive.Section
 	rows     int
@@ -42,7 +91,8 @@ type insertGroup struct {
 const pendingBytes = 64 << 20
 
 func newPending() *pending {
-	return &pending{newest: map[source]*insertGroup{}, marks: map[source]int64{}}
+	return &pending{newest: map[origin]*insertGroup{}, standing: map[origin]standing{},
+		checked: map[origin]bool{}}
 }
 
 func (p *pending) empty() bool { return len(p.groups) == 0 }
@@ -59,10 +109,10 @@ func (p *pending) add(env *archive.Envelope, at time.Time) {
 	}
 	for i := range env.Sections {
 		s, size := &env.Sections[i], env.Sections[i].Size()
-		of := source{s.Table, env.Topic, env.Partition}
+		of := origin{s.Table, env.Topic, env.Partition}
 		g := p.newest[of]
 		if g == nil || !g.takes(s, size) {
-			g = &insertGroup{source: of, from: env.From, oldest: at}
+			g = &insertGroup{origin: of, from: env.From, oldest: at}
 			p.newest[of] = g
 			p.groups = append(p.groups, g)
 		}
@@ -80,8 +130,12 @@ func (p *pending) reset() {
 	clear(p.newest)
 }
 
-// raise notes that all rows up to the group's end are archived.
-func (p *pending) raise(g *insertGroup) { p.marks[g.source] = max(p.marks[g.source], g.to-1) }
+// raise notes that all rows up to the group's end are archived, of which row is the last; -1 if the
+// group had none that were not.
+func (p *pending) raise(g *insertGroup, row int64) {
+	s := p.standing[g.origin]
+	p.standing[g.origin] = standing{Covered: max(s.Covered, g.to-1), Row: max(s.Row, row)}
+}
 
 // takes reports whether s can be part of the same insert: of the same day and layout (blocks of an
 // older quell may have other columns), and within the bounds of one block.
@@ -112,5 +166,5 @@ func (g *insertGroup) batch(mark int64) (b archive.Batch, rows int) {
 		kept = append(kept, s)
 	}
 	return archive.Batch{Table: g.table, Sections: kept,
-		Token: fmt.Sprintf("%s:%s:%d:%d-%d", g.table, g.topic, g.partition, g.from, g.to)}, rows
+		Token: fmt.Sprintf("%s:%d:%d-%d", g.topic, g.partition, g.from, g.to)}, rows
 }

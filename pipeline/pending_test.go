@@ -66,17 +66,17 @@ func TestPending(t *testing.T) {
 func insertPending(t *testing.T, p *pending, to *archivetest.Memory) {
 	t.Helper()
 	for _, g := range p.groups {
-		mark, ok := p.marks[g.source]
+		s, ok := p.standing[g.origin]
 		if !ok {
-			mark = -1
+			s.Covered = -1
 		}
-		b, rows := g.batch(mark)
+		b, rows := g.batch(s.Covered)
 		if rows > 0 {
 			if err := to.Insert(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}
 		}
-		p.raise(g)
+		p.raise(g, g.to-1)
 	}
 }
 

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -23,32 +24,49 @@ type partition struct {
 // written its position; one that is told to stop before it has recovered returns nil. Revocation
 // waits for that, so that the next owner finds the position. An owner that fails is started again
 // with backoff, and recovers like a new one.
+//
+// Two errors are not tried again. A [Refusal] concerns every process with this configuration: Run
+// ends with it. A [Divergence] concerns its partition, which stands still; Run goes on with the
+// others, and ends with the error when its context ends or no other is left.
 type placement struct {
 	kafka  *Kafka
 	group  string
 	topics []string
 	own    func(ctx context.Context, p partition) error
 	log    *slog.Logger
+	halted func(p partition, err error) // is told of a partition that stands still
 
 	mu     sync.Mutex
 	owners map[partition]*owner
+	end    context.CancelFunc
+	fatal  []error
 }
 
 type owner struct {
-	cancel context.CancelFunc
-	done   chan struct{}
+	cancel  context.CancelCauseFunc
+	done    chan struct{}
+	stopped bool // for good
 }
+
+// errLost is the cause of an owner's end when the group has given its partition to somebody else
+// already, or may have: then there is nothing to write that would count.
+var errLost = errors.New("the partition was lost")
+
+// heartbeats tell a member within this time that partitions are free or asked for.
+const heartbeats = 250 * time.Millisecond
 
 // Run takes part in the group until ctx ends, then stops all owners and leaves.
 func (p *placement) Run(ctx context.Context) error {
 	p.owners = map[partition]*owner{}
+	ctx, p.end = context.WithCancel(ctx)
+	defer p.end()
 	opts := []kgo.Opt{
 		kgo.ConsumerGroup(p.group),
 		kgo.ConsumeTopics(p.topics...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(6 * time.Second),
-		kgo.HeartbeatInterval(time.Second),
+		kgo.HeartbeatInterval(heartbeats),
 		kgo.RebalanceTimeout(30 * time.Second),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
@@ -56,10 +74,10 @@ func (p *placement) Run(ctx context.Context) error {
 			p.start(ctx, m)
 		}),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) {
-			p.stop(m)
+			p.stop(m, nil)
 		}),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) {
-			p.stop(m)
+			p.stop(m, errLost)
 		}),
 	}
 	if p.kafka.Instance != "" {
@@ -79,7 +97,9 @@ func (p *placement) Run(ctx context.Context) error {
 			"group", p.group, "error", err)
 	}
 	cl.Close()
-	return nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return errors.Join(p.fatal...)
 }
 
 func (p *placement) start(ctx context.Context, m map[string][]int32) {
@@ -91,7 +111,7 @@ func (p *placement) start(ctx context.Context, m map[string][]int32) {
 			if _, ok := p.owners[part]; ok || ctx.Err() != nil {
 				continue
 			}
-			run, cancel := context.WithCancel(ctx)
+			run, cancel := context.WithCancelCause(ctx)
 			o := &owner{cancel: cancel, done: make(chan struct{})}
 			p.owners[part] = o
 			go p.keep(run, part, o)
@@ -106,24 +126,61 @@ func (p *placement) keep(ctx context.Context, part partition, o *owner) {
 	for n := 0; ctx.Err() == nil; n++ {
 		began := time.Now()
 		err := p.own(ctx, part)
-		if err == nil || ctx.Err() != nil {
+		switch {
+		case p.forGood(part, o, err):
+			log.Error("the partition stands still", "error", err)
+			return
+		case errors.Is(context.Cause(ctx), errLost):
+			log.Info("the partition was lost; its next owner goes on from the last position", "error", err)
+			return
+		case ctx.Err() != nil:
 			if err != nil {
 				log.Error("the partition's owner did not stop cleanly; the next owner repeats from "+
 					"its last position", "error", err)
 			}
+			return
+		case err == nil:
 			continue
+		case errors.Is(err, errFenced):
+			log.Warn("another process has taken the partition over; it is taken back if it is still ours",
+				"error", err, "wait", backoff(n))
+		default:
+			log.Error("the partition's owner failed; it recovers and goes on", "error", err, "wait", backoff(n))
 		}
 		if time.Since(began) > time.Minute {
 			n = 0
 		}
-		log.Error("the partition's owner failed; it recovers and goes on", "error", err,
-			"wait", backoff(n))
 		pause(ctx, backoff(n))
 	}
 }
 
+// forGood reports whether err ends the owner for good, and then whether the others go on.
+func (p *placement) forGood(part partition, o *owner, err error) bool {
+	var refusal *Refusal
+	var divergence *Divergence
+	refused, diverged := errors.As(err, &refusal), errors.As(err, &divergence)
+	if !refused && !diverged {
+		return false
+	}
+	p.halted(part, err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o.stopped = true
+	if len(p.fatal) == 0 || diverged {
+		p.fatal = append(p.fatal, err) // all partitions of a topic are refused for one reason
+	}
+	left := false
+	for _, other := range p.owners {
+		left = left || !other.stopped
+	}
+	if refused || !left {
+		p.end()
+	}
+	return true
+}
+
 // stop ends the owners of the named partitions and waits for them.
-func (p *placement) stop(m map[string][]int32) {
+func (p *placement) stop(m map[string][]int32, cause error) {
 	var stopped []*owner
 	p.mu.Lock()
 	for topic, ids := range m {
@@ -131,7 +188,7 @@ func (p *placement) stop(m map[string][]int32) {
 			part := partition{topic, id}
 			if o, ok := p.owners[part]; ok {
 				delete(p.owners, part)
-				o.cancel()
+				o.cancel(cause)
 				stopped = append(stopped, o)
 			}
 		}
@@ -149,5 +206,5 @@ func (p *placement) stopAll() {
 		all[part.topic] = append(all[part.topic], part.id)
 	}
 	p.mu.Unlock()
-	p.stop(all)
+	p.stop(all, nil)
 }

@@ -19,18 +19,28 @@ import (
 // The client fails everything that it has buffered for a partition together with the first of it.
 // What is handed to it between that failure and the news of it would be written nevertheless; it
 // lingers for some milliseconds first, and fails because the news ends the records' context.
+//
+// A checkpoint stands for everything that was produced before it. Records therefore belong to one
+// of two generations: [outbox.turn] begins the next, and once the former one is acknowledged, what
+// was folded up to the turn may be kept. Nothing else has to stop for that.
 type outbox struct {
 	cl      *kgo.Client
 	ctx     context.Context
 	end     context.CancelFunc
 	err     atomic.Pointer[error]
-	unacked atomic.Int64 // records that were handed to the client and not acknowledged
+	now     int // generation of what is produced next
+	unacked [2]atomic.Int64
+	acked   [2]func(*kgo.Record, error)
+	drained chan struct{} // has a token when a generation may have become empty
 }
 
 // newOutbox returns an outbox whose records may wait for the brokers until ctx ends.
 func newOutbox(ctx context.Context, cl *kgo.Client) *outbox {
-	o := &outbox{cl: cl}
+	o := &outbox{cl: cl, drained: make(chan struct{}, 1)}
 	o.ctx, o.end = context.WithCancel(ctx)
+	for g := range o.acked {
+		o.acked[g] = func(r *kgo.Record, err error) { o.acknowledged(g, r, err) }
+	}
 	return o
 }
 
@@ -42,24 +52,56 @@ func (o *outbox) failed() error {
 }
 
 // settled reports whether everything that was produced has been acknowledged.
-func (o *outbox) settled() bool { return o.unacked.Load() == 0 && o.err.Load() == nil }
+func (o *outbox) settled() bool {
+	return o.unacked[0].Load() == 0 && o.unacked[1].Load() == 0 && o.err.Load() == nil
+}
 
 // produce hands r to the client; it blocks while the client's buffer is full.
 func (o *outbox) produce(r *kgo.Record) {
 	if o.err.Load() != nil {
 		return
 	}
-	o.unacked.Add(1)
-	o.cl.Produce(o.ctx, r, o.acknowledged)
+	o.unacked[o.now].Add(1)
+	o.cl.Produce(o.ctx, r, o.acked[o.now])
 }
 
-func (o *outbox) acknowledged(r *kgo.Record, err error) {
+func (o *outbox) acknowledged(g int, r *kgo.Record, err error) {
 	if err != nil {
 		err = fmt.Errorf("produce to %s/%d: %w", r.Topic, r.Partition, err)
 		o.err.CompareAndSwap(nil, &err)
 		o.end()
 	}
-	o.unacked.Add(-1)
+	if o.unacked[g].Add(-1) == 0 {
+		select {
+		case o.drained <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// turn begins the next generation and returns the former, of which [outbox.wait] tells the end. The
+// one before that must have ended.
+func (o *outbox) turn() (former int) {
+	former = o.now
+	o.now = 1 - o.now
+	return former
+}
+
+// wait returns nil when everything of generation g has been acknowledged, or why it will not be.
+func (o *outbox) wait(ctx context.Context, g int) error {
+	for o.unacked[g].Load() > 0 {
+		select {
+		case <-o.drained:
+		case <-o.ctx.Done():
+			if err := o.failed(); err != nil {
+				return err
+			}
+			return context.Cause(o.ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return o.failed()
 }
 
 // write produces records and waits until all are acknowledged or ctx ends. The client's own

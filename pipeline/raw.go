@@ -15,10 +15,9 @@ import (
 // rawReader is the fold of one raw partition: records in, verdicts out. What it decides depends on
 // the records and the intake configuration alone; everything else it does is carrying.
 type rawReader struct {
-	in   *intake
-	raw  correlate.RawPartition
-	unit unit
-	out  *outbox
+	in  *intake
+	raw correlate.RawPartition
+	out *outbox
 
 	decoder  *decode.Decoder
 	identity *dedup.Identity
@@ -45,13 +44,12 @@ type rawReader struct {
 	passed   int64
 }
 
-func newRawReader(in *intake, part partition, u unit, out *outbox, from int64, st *unitState,
+func newRawReader(in *intake, part partition, out *outbox, from int64, st *unitState,
 ) (*rawReader, error) {
 	r := &rawReader{in: in, raw: correlate.RawPartition{Topic: part.topic, Partition: part.id},
-		unit: u, out: out, next: from, from: from, until: -1, lastRead: time.Now(),
+		out: out, next: from, from: from, until: -1, lastRead: time.Now(),
 		pursuit: newPursuit(in.o.Topics.AlertsPartitions),
 		block:   archive.NewEventsBuilder(), refused: newRefusedBlock(in.o)}
-	r.unit.after(st.manifest)
 	for _, t := range in.o.Topics.Raw {
 		if t.Name == part.topic {
 			r.decoder = t.Format.NewDecoder()
@@ -96,9 +94,8 @@ func (r *rawReader) restore(st *unitState) error {
 func (r *rawReader) position() int64 { return r.next }
 func (r *rawReader) failed() error   { return r.out.failed() }
 
-func (r *rawReader) checkpoint() ([]*kgo.Record, error) {
-	return r.unit.records(r.table.AppendSnapshot(nil),
-		manifest{Position: r.next, Epoch: r.in.o.Intake.Epoch})
+func (r *rawReader) checkpoint(buf []byte) ([]byte, manifest) {
+	return r.table.AppendSnapshot(buf), manifest{Position: r.next, Epoch: r.in.o.Intake.Epoch}
 }
 
 // read folds one batch. Memory is per batch: the arena that the alerts' values lie in belongs to

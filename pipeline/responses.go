@@ -25,19 +25,15 @@ const maxResponseBytes = 16 << 10
 type responseReader struct {
 	in      *intake
 	raw     correlate.RawPartition
-	unit    unit
 	out     *outbox
 	next    int64
 	from    int64
 	refused refusedBlock
 }
 
-func newResponseReader(in *intake, part partition, u unit, out *outbox, from int64, st *unitState,
-) *responseReader {
-	r := &responseReader{in: in, raw: correlate.RawPartition{Topic: part.topic, Partition: part.id},
-		unit: u, out: out, next: from, from: from, refused: newRefusedBlock(in.o)}
-	r.unit.after(st.manifest)
-	return r
+func newResponseReader(in *intake, part partition, out *outbox, from int64) *responseReader {
+	return &responseReader{in: in, raw: correlate.RawPartition{Topic: part.topic, Partition: part.id},
+		out: out, next: from, from: from, refused: newRefusedBlock(in.o)}
 }
 
 func (r *responseReader) position() int64 { return r.next }
@@ -50,8 +46,8 @@ func (r *responseReader) idle(time.Time) {
 	}
 }
 
-func (r *responseReader) checkpoint() ([]*kgo.Record, error) {
-	return r.unit.records(nil, manifest{Position: r.next})
+func (r *responseReader) checkpoint([]byte) ([]byte, manifest) {
+	return nil, manifest{Position: r.next}
 }
 
 func (r *responseReader) read(records []*kgo.Record, high int64) {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/dgraph-io/ristretto/v2"
@@ -29,6 +30,9 @@ func openRuleBook(ctx context.Context, s *Service, cl *kgo.Client) (*ruleBook, e
 	b := &ruleBook{sets: map[correlate.RuleHash]correlate.RuleSet{}, memo: memo}
 	topic := s.o.Topics.Rules
 	err = s.o.Kafka.readToEnd(ctx, s.adm, partition{topic, 0}, func(r *kgo.Record) error {
+		if strings.HasPrefix(string(r.Key), topicKey) {
+			return nil
+		}
 		set, err := s.o.Correlate.Parse(r.Value)
 		if err != nil {
 			// A rule set of a newer quell: it matters only if a replay asks for it, and then the

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Service runs the configured roles.
@@ -58,7 +59,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	defer cl.Close()
 	s.adm = adm
-	if err := s.check(ctx); err != nil {
+	if err := s.check(ctx, cl); err != nil {
 		return err
 	}
 	roles, err := s.roles(ctx)
@@ -81,11 +82,17 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // check refuses brokers and topics that cannot carry the promises.
-func (s *Service) check(ctx context.Context) error {
+func (s *Service) check(ctx context.Context, cl *kgo.Client) error {
 	if err := requireTransactions(ctx, s.adm); err != nil {
 		return err
 	}
-	return checkTopics(ctx, s.adm, s.o.Topics.Specs(s.o.Clock))
+	if err := checkTopics(ctx, s.adm, s.o.Topics.Specs(s.o.Clock)); err != nil {
+		return err
+	}
+	if err := s.checkRetention(ctx); err != nil {
+		return err
+	}
+	return s.checkIdentities(ctx, cl)
 }
 
 // requireTransactions demands the protocol that cannot tear a transaction (KIP-890).
@@ -116,11 +123,7 @@ func requireTransactions(ctx context.Context, adm *kadm.Client) error {
 func (s *Service) roles(ctx context.Context) ([]role, error) {
 	var roles []role
 	if s.o.Roles.Archive {
-		a, err := newArchiving(s)
-		if err != nil {
-			return nil, err
-		}
-		roles = append(roles, a)
+		roles = append(roles, newArchiving(s))
 	}
 	if s.o.Roles.Correlate {
 		c, err := newCorrelating(ctx, s)

@@ -20,9 +20,9 @@ type reader interface {
 	read(records []*kgo.Record, high int64)
 	// idle is called between polls, also when nothing was read.
 	idle(now time.Time)
-	// checkpoint returns the records that keep the position; it is called after everything that
-	// was produced so far has been acknowledged.
-	checkpoint() ([]*kgo.Record, error)
+	// checkpoint returns the reader's state as of its position, in buf if that is large enough. It
+	// is kept once everything that was produced up to now has been acknowledged.
+	checkpoint(buf []byte) ([]byte, manifest)
 	// failed returns the first error of producing, after which nothing more is produced.
 	failed() error
 	// ahead reports that the others should be read first.
@@ -48,11 +48,18 @@ type shard struct {
 type holding struct {
 	part   partition
 	reader reader
+	out    *outbox
+	keeper *keeper
 	work   context.Context // outlives the owner's by grace
-	done   chan error      // receives once, when the shard has let go
-	paused bool
-	saved  int64     // position of the last checkpoint
-	due    time.Time // of the next checkpoint
+
+	done     chan error // receives once, when the shard has let go
+	paused   bool
+	leaving  bool
+	saved    int64     // position of the last checkpoint
+	due      time.Time // of the next checkpoint
+	body     []byte    // of the last checkpoint: its memory is used again
+	saving   chan error
+	savingTo int64
 }
 
 // pollEvery bounds how long a poll waits, and so how late a flush or a checkpoint can be.
@@ -66,10 +73,10 @@ const pollRecords = 8192
 // to read the checkpoints topic, more often.
 const checkpointBytes = 4 << 20
 
-// hold reads the partition until ctx ends or producing fails, and returns after the last
-// checkpoint has been written, or when work ends.
-func (s *shard) hold(ctx, work context.Context, part partition, r reader) error {
-	h := &holding{part: part, reader: r, work: work, done: make(chan error, 1), saved: r.position()}
+// hold reads the partition until ctx ends or something fails, and returns after the last checkpoint
+// has been written, or when work ends.
+func (s *shard) hold(ctx context.Context, h *holding) error {
+	h.done, h.saved = make(chan error, 1), h.reader.position()
 	s.change(func() { s.joining = append(s.joining, h) })
 	select {
 	case err := <-h.done:
@@ -109,7 +116,7 @@ func (s *shard) Run(ctx context.Context) error {
 		s.tend()
 	}
 	for _, h := range s.held {
-		h.done <- ctx.Err()
+		s.release(h, ctx.Err())
 	}
 	return nil
 }
@@ -127,26 +134,39 @@ func (s *shard) join(joining []*holding) {
 	s.cl.AddConsumePartitions(add)
 }
 
+// leave stops reading some partitions; tend lets go of them after their last checkpoint.
 func (s *shard) leave(leaving []*holding) {
 	for _, h := range leaving {
 		if s.held[h.part] == h {
-			s.release(h, s.save(h))
+			h.leaving = true
+			s.stopReading(h)
 		}
 	}
 }
 
-// release lets go of a partition and tells its holder why.
+func (s *shard) stopReading(h *holding) {
+	which := map[string][]int32{h.part.topic: {h.part.id}}
+	s.cl.ResumeFetchPartitions(which)
+	s.cl.RemoveConsumePartitions(which)
+}
+
+// release lets go of a partition and tells its holder why. A checkpoint that is being written
+// belongs to the holder, who is about to close what it is written with.
 func (s *shard) release(h *holding, err error) {
 	delete(s.held, h.part)
-	s.cl.ResumeFetchPartitions(map[string][]int32{h.part.topic: {h.part.id}})
-	s.cl.RemoveConsumePartitions(map[string][]int32{h.part.topic: {h.part.id}})
+	if !h.leaving {
+		s.stopReading(h)
+	}
+	if h.saving != nil {
+		err = errors.Join(err, <-h.saving)
+	}
 	h.done <- err
 }
 
 func (s *shard) fold(fetches kgo.Fetches) {
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		h := s.held[partition{p.Topic, p.Partition}]
-		if h == nil {
+		if h == nil || h.leaving {
 			return
 		}
 		if p.Err != nil && !errors.Is(p.Err, context.DeadlineExceeded) && !errors.Is(p.Err, context.Canceled) {
@@ -160,18 +180,26 @@ func (s *shard) fold(fetches kgo.Fetches) {
 	})
 }
 
-// tend gives every reader its idle call and its checkpoint, and lets failed ones go.
+// tend gives every reader its idle call and its checkpoint, and lets go of those that failed or
+// leave.
 func (s *shard) tend() {
 	now := time.Now()
 	for _, h := range s.held {
-		h.reader.idle(now)
-		s.pace(h)
-		err := h.reader.failed()
-		if err == nil && now.After(h.due) {
-			err = s.save(h)
+		if !h.leaving {
+			h.reader.idle(now)
+			s.pace(h)
 		}
-		if err != nil {
+		err := errors.Join(h.reader.failed(), h.kept())
+		switch {
+		case err != nil:
 			s.release(h, err)
+		case h.saving != nil:
+		case h.reader.position() == h.saved:
+			if h.leaving {
+				s.release(h, nil)
+			}
+		case h.leaving || now.After(h.due):
+			s.save(h)
 		}
 	}
 }
@@ -191,31 +219,39 @@ func (s *shard) pace(h *holding) {
 	}
 }
 
-// save writes a checkpoint if the position moved since the last one.
-func (s *shard) save(h *holding) error {
-	h.due = time.Now().Add(s.every)
-	if h.reader.position() == h.saved {
-		return h.reader.failed()
+// save begins a checkpoint. Reading goes on meanwhile: what is kept is the state as it is now, once
+// the outputs up to now have been acknowledged.
+func (s *shard) save(h *holding) {
+	var m manifest
+	h.body, m = h.reader.checkpoint(h.body[:0])
+	former := h.out.turn()
+	h.saving, h.savingTo = make(chan error, 1), m.Position
+	h.due = time.Now().Add(max(s.every, time.Duration(len(h.body))*time.Second/checkpointBytes))
+	go func() {
+		err := h.out.wait(h.work, former)
+		if err != nil {
+			err = fmt.Errorf("wait for the outputs up to %d: %w", m.Position, err)
+		} else {
+			err = h.keeper.save(h.work, m, h.body)
+		}
+		h.saving <- err
+		s.change(func() {})
+	}()
+}
+
+// kept notes the end of a checkpoint that was being written.
+func (h *holding) kept() error {
+	if h.saving == nil {
+		return nil
 	}
-	if err := s.cl.Flush(h.work); err != nil {
-		return fmt.Errorf("wait for the outputs up to %d: %w", h.reader.position(), context.Cause(h.work))
-	}
-	if err := h.reader.failed(); err != nil {
+	select {
+	case err := <-h.saving:
+		h.saving = nil
+		if err == nil {
+			h.saved = h.savingTo
+		}
 		return err
+	default:
+		return nil
 	}
-	position := h.reader.position()
-	records, err := h.reader.checkpoint()
-	if err != nil {
-		return err
-	}
-	if err := write(h.work, s.cl, records...); err != nil {
-		return fmt.Errorf("write the checkpoint at %d: %w", position, err)
-	}
-	h.saved = position
-	size := 0
-	for _, r := range records {
-		size += len(r.Value)
-	}
-	h.due = time.Now().Add(max(s.every, time.Duration(size)*time.Second/checkpointBytes))
-	return nil
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type Status struct {
 	Correlated map[int32]int64            // committed position of alerts partitions
 	Engines    map[int32]correlate.Stats
 	Archived   map[string]map[int32]int64 // position below which all is in ClickHouse
+	Halted     map[string]error           // partitions ("topic/3") that stand still for good, and why
 }
 
 // Open is the number of incidents that are not resolved.
@@ -48,7 +50,8 @@ type status struct {
 func newStatus() *status {
 	return &status{clocks: map[int32]correlate.Time{}, s: Status{Rows: map[string]int64{},
 		Read: map[string]map[int32]int64{}, Correlated: map[int32]int64{},
-		Engines: map[int32]correlate.Stats{}, Archived: map[string]map[int32]int64{}}}
+		Engines: map[int32]correlate.Stats{}, Archived: map[string]map[int32]int64{},
+		Halted: map[string]error{}}}
 }
 
 func (s *status) snapshot() Status {
@@ -64,6 +67,7 @@ func (s *status) snapshot() Status {
 	out.Passed = s.passed.Load()
 	out.Newest = append([]correlate.Page(nil), s.s.Newest...)
 	out.Rows, out.Correlated, out.Engines = maps.Clone(s.s.Rows), maps.Clone(s.s.Correlated), maps.Clone(s.s.Engines)
+	out.Halted = maps.Clone(s.s.Halted)
 	out.Read, out.Archived = cloneDeep(s.s.Read), cloneDeep(s.s.Archived)
 	return out
 }
@@ -80,6 +84,12 @@ func (s *status) read(p partition, next int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	set(s.s.Read, p, next)
+}
+
+func (s *status) halt(p partition, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.Halted[fmt.Sprintf("%s/%d", p.topic, p.id)] = err
 }
 
 func (s *status) archived(p partition, next int64) {

@@ -252,3 +252,42 @@ func checkTimestamps(ctx context.Context, adm *kadm.Client, specs []TopicSpec) e
 	}
 	return nil
 }
+
+// minRetention is the shortest time that the topics which quell reads must keep their records: twice
+// the age that the newest checkpoint may have when a process ends. What retention takes before it is
+// read is lost.
+const minRetention = 2 * snapshotAge
+
+// checkRetention refuses topics that may delete records before a restart has read them.
+func (s *Service) checkRetention(ctx context.Context) error {
+	t := &s.o.Topics
+	names := []string{t.Responses, t.Alerts, t.Archive, t.Dispositions}
+	for _, r := range t.Raw {
+		names = append(names, r.Name)
+	}
+	described, err := s.adm.DescribeTopicConfigs(ctx, names...)
+	if err != nil {
+		return fmt.Errorf("describe topics: %w", err)
+	}
+	var problems []error
+	for _, d := range described {
+		if d.Err != nil {
+			return fmt.Errorf("describe topic %s: %w", d.Name, d.Err)
+		}
+		for _, c := range d.Configs {
+			ms, err := strconv.ParseInt(c.MaybeValue(), 10, 64)
+			if c.Key != retentionMs || err != nil || ms < 0 || ms >= minRetention.Milliseconds() {
+				continue
+			}
+			problems = append(problems, fmt.Errorf("topic %s keeps records for %v (%s=%d), and a checkpoint "+
+				"may be %v old: after a restart records would be gone that were not read: run `quell topics "+
+				"create`, which sets the configured retention, or set %s to at least %d", d.Name,
+				time.Duration(ms)*time.Millisecond, retentionMs, ms, minRetention, retentionMs,
+				minRetention.Milliseconds()))
+		}
+	}
+	if len(problems) > 0 {
+		return &Refusal{errors.Join(problems...)}
+	}
+	return nil
+}

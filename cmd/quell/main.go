@@ -15,9 +15,10 @@ import (
 
 // Exit codes.
 const (
-	exitOK      = 0
-	exitFailure = 1 // it ran, and what it found or tried is bad
-	exitUsage   = 2 // it could not run: flags, configuration
+	exitOK       = 0
+	exitFailure  = 1 // it ran, and what it found or tried is bad
+	exitUsage    = 2 // it could not run: flags, configuration
+	exitDiverged = 3 // run: a partition stood still because its replay diverged
 )
 
 func main() { os.Exit(run(os.Args[1:])) }

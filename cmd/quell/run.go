@@ -28,7 +28,11 @@ func newRun(g *global) *cobra.Command {
 		Short: "Run the service: intake, correlate and archive",
 		Long: `run is the service. It reads the raw topics, pages, and archives, until it gets SIGTERM or
 SIGINT; then it writes its positions and stops within 10 seconds. Several processes with the same
-configuration share the work; --roles splits it.`,
+configuration share the work; --roles splits it.
+
+Exit code: 0 after SIGTERM or SIGINT, 1 when it cannot go on, 2 for a mistake in the call or the
+configuration, 3 when an alerts partition stood still because its replay did not reproduce what was
+committed (the log names the position; the other partitions went on until the end).`,
 		Example: `  quell run --config quell.yaml
   quell run --config quell.yaml --roles intake,correlate
   QUELL_KAFKA=kafka-1:9092 QUELL_CLICKHOUSE=http://clickhouse:8123 quell run --config quell.yaml`,
@@ -67,8 +71,11 @@ func serve(ctx context.Context, cfg *config.Config, roles pipeline.Roles) error 
 	if err != nil {
 		return err
 	}
-	err = serveOn(ctx, cfg, roles, set)
-	return errors.Join(err, set.Stop())
+	err = errors.Join(serveOn(ctx, cfg, roles, set), set.Stop())
+	if diverged := new(pipeline.Divergence); errors.As(err, &diverged) {
+		return &exitError{exitDiverged, err}
+	}
+	return err
 }
 
 func serveOn(ctx context.Context, cfg *config.Config, roles pipeline.Roles, set *servers.Set) error {
@@ -160,6 +167,9 @@ func readiness(s *pipeline.Service, arch *app.Archive) map[string]error {
 	case <-s.Ready():
 	default:
 		out["kafka"] = errors.New("not connected yet, or the topics are not right yet")
+	}
+	for part, err := range s.Status().Halted {
+		out["partition "+part] = err
 	}
 	if arch != nil {
 		out["clickhouse"] = nil

@@ -39,8 +39,43 @@ that differ; so it can be run again at any time. A wrong number of partitions is
 		},
 	}
 	addWait(create, &wait)
-	c.AddCommand(g.withConfig(create))
+	c.AddCommand(g.withConfig(create), newTopicsAdopt(g))
 	return c
+}
+
+func newTopicsAdopt(g *global) *cobra.Command {
+	var wait time.Duration
+	c := &cobra.Command{
+		Use:   "adopt TOPIC",
+		Short: "Accept that a topic of raw events or responses has more partitions than before",
+		Long: `adopt accepts the number of partitions that a topic of raw events or responses has now; run
+refuses a number that changed until somebody says that it is meant. Producers that key their records
+put some keys on other partitions from then on. There the first event of a condition is new once more:
+the engine merges it with what it knows by fingerprint, and nothing is lost. Topics of quell's own
+cannot have other partitions than they had.`,
+		Example: `  quell topics adopt events --config quell.yaml`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage(errors.New("name one topic, such as events"))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return g.onKafka(cmd, wait, func(ctx context.Context, k *pipeline.Kafka, t *pipeline.Topics) error {
+				was, is, err := pipeline.AdoptTopic(ctx, k, t, args[0])
+				if err != nil {
+					return err
+				}
+				if g.json {
+					return printJSON(cmd.OutOrStdout(), map[string]any{"topic": args[0], "was": was, "partitions": is})
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: %d partitions, %d before\n", args[0], is, was)
+				return nil
+			})
+		},
+	}
+	addWait(c, &wait)
+	return g.withConfig(c)
 }
 
 func (g *global) printTopics(w io.Writer, results []pipeline.TopicResult) error {

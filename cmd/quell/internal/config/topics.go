@@ -117,8 +117,8 @@ func (t *Topics) check(v *checker) {
 }
 
 func checkRetention(v *checker, path string, r Retention) {
-	if r != Forever && r < Retention(minute) {
-		v.wrong(path, "%s is too short to survive a restart; write at least 1m, or forever", r)
+	if r != Forever && r < Retention(10*minute) {
+		v.wrong(path, "%s is too short to survive a restart; write at least 10m, or forever", r)
 	}
 }
 

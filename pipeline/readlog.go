@@ -1,0 +1,81 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// stalled is how long a step of recovery may be without an answer. Then the owner begins anew, with
+// new connections, and says so: an owner that waits in silence looks like one that works.
+const stalled = 30 * time.Second
+
+// readToEnd reads a partition from its start to the high watermark that it has now. Control
+// records are kept by the client so that the end is reached by position even when the last
+// transactions were aborted.
+func (k *Kafka) readToEnd(ctx context.Context, adm *kadm.Client, p partition, each func(*kgo.Record) error) error {
+	ends, err := adm.ListEndOffsets(ctx, p.topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("end of %s/%d: %w", p.topic, p.id, err)
+	}
+	starts, err := adm.ListStartOffsets(ctx, p.topic)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("start of %s/%d: %w", p.topic, p.id, err)
+	}
+	end, _ := ends.Lookup(p.topic, p.id)
+	start, _ := starts.Lookup(p.topic, p.id)
+	if start.Offset >= end.Offset {
+		return nil
+	}
+	return k.readRange(ctx, p, start.Offset, end.Offset, each)
+}
+
+// readRange reads the records of [from, to) that are visible to read_committed.
+func (k *Kafka) readRange(ctx context.Context, p partition, from, to int64, each func(*kgo.Record) error) error {
+	cl, err := k.client("replay", reading(kgo.ReadCommitted()), []kgo.Opt{kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{p.topic: {p.id: kgo.NewOffset().At(from)}})})
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	for next := from; next < to; {
+		poll, cancel := context.WithTimeout(ctx, stalled)
+		fs := cl.PollFetches(poll)
+		silent := poll.Err() != nil && fs.NumRecords() == 0
+		cancel()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if silent {
+			return fmt.Errorf("read %s/%d: no record for %s at offset %d of %d", p.topic, p.id, stalled, next, to)
+		}
+		if err := fetchErrors(fs); err != nil {
+			return err
+		}
+		var errs []error
+		fs.EachRecord(func(r *kgo.Record) {
+			if r.Offset >= to {
+				next = to
+				return
+			}
+			next = r.Offset + 1
+			if !r.Attrs.IsControl() {
+				errs = append(errs, each(r))
+			}
+		})
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
