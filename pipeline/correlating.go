@@ -82,6 +82,8 @@ type engineOwner struct {
 	position int64 // committed
 	last     time.Time
 	high     int64
+
+	evicted, forced uint64 // as the metrics have them
 }
 
 // recover fences the former owner, reads what it left, and folds silently to where it had

@@ -185,5 +185,17 @@ func (e *engineOwner) observe() {
 	m.incidents.WithLabelValues(id, "acknowledged").Set(float64(st.Acknowledged))
 	m.live.WithLabelValues(id).Set(float64(st.LiveAlerts))
 	m.held.WithLabelValues(id).Set(float64(st.Held))
+	e.observeLimits(&st)
 	e.c.status.clockAt(e.id, e.engine.Clock())
+}
+
+func (e *engineOwner) observeLimits(st *correlate.Stats) {
+	m, l, part := e.c.metrics, &e.c.o.Correlate.Limits, partition{e.c.o.Topics.Alerts, e.id}
+	m.use("open_incidents", st.Pending+st.Open+st.Acknowledged, l.OpenIncidents, part)
+	m.use("live_alerts", st.LiveAlerts, l.LiveAlerts, part)
+	m.use("closed_groups", st.ClosedGroups, l.ClosedGroups, part)
+	m.use("merge_buffer", st.Buffered, l.MergeBuffer, part)
+	m.limitHits.WithLabelValues("closed_groups").Add(float64(st.Evicted - e.evicted))
+	m.limitHits.WithLabelValues("merge_buffer").Add(float64(st.Forced - e.forced))
+	e.evicted, e.forced = st.Evicted, st.Forced
 }

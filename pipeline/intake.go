@@ -146,16 +146,3 @@ func (in *intake) start(ctx context.Context, part partition, st *unitState) (int
 	}
 	return afterLoss(in.log, in.metrics, part, st.manifest.Position, first), nil
 }
-
-// logStart returns the first offset that retention has left of a partition.
-func logStart(ctx context.Context, adm *kadm.Client, part partition) (int64, error) {
-	starts, err := adm.ListStartOffsets(ctx, part.topic)
-	if err == nil {
-		err = starts.Error()
-	}
-	if err != nil {
-		return 0, fmt.Errorf("start of %s/%d: %w", part.topic, part.id, err)
-	}
-	first, _ := starts.Lookup(part.topic, part.id)
-	return first.Offset, nil
-}

@@ -38,7 +38,7 @@ func newGround(t *testing.T) *ground {
 	t.Cleanup(func() { cancel(); <-done })
 	<-b.Ready()
 	g := &ground{t: t, o: &Options{Kafka: Kafka{Brokers: []string{b.Addr()}, ClientID: "test", Group: "test"},
-		Topics: Topics{Archive: "archive", Checkpoints: "checkpoints", ArchivePartitions: 1},
+		Topics:  Topics{Archive: "archive", Checkpoints: "checkpoints", ArchivePartitions: 1},
 		Archive: Archive{Rows: 1000, Every: time.Hour}}}
 	if g.cl, err = g.o.Kafka.client("test", writing(0)); err != nil {
 		t.Fatal(err)
@@ -296,4 +296,26 @@ func TestArchiverWithoutLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.wantPositions(memory, 20)
+}
+
+// However much others have written since, a unit's state is found, and found whole.
+func TestKeeperLooksBack(t *testing.T) {
+	g := newGround(t)
+	kp, _ := g.keep()
+	body := bytes.Repeat([]byte("quell"), chunkBytes)
+	if err := kp.save(t.Context(), manifest{Position: 9}, body); err != nil {
+		t.Fatal(err)
+	}
+	for round, records := range []int{1, newest - 2, newest, 8 * newest} {
+		others := make([]*kgo.Record, records)
+		for i := range others {
+			others[i] = &kgo.Record{Topic: "checkpoints", Key: []byte("archive/other/0/manifest"), Value: []byte("{}")}
+		}
+		if err := write(t.Context(), g.cl, others...); err != nil {
+			t.Fatal(err)
+		}
+		if _, st := g.keep(); st.manifest == nil || st.manifest.Position != 9 || !bytes.Equal(st.body, body) {
+			t.Errorf("round %d: found %+v with %d bytes", round, st.manifest, len(st.body))
+		}
+	}
 }

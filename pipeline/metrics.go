@@ -11,7 +11,8 @@ import (
 type metrics struct {
 	events, rejected, clamped, lost, cut     *prometheus.CounterVec
 	alerts, pages, responses, rows, repeated *prometheus.CounterVec
-	mismatches                               *prometheus.CounterVec
+	mismatches, limitHits                    *prometheus.CounterVec
+	limits                                   *prometheus.GaugeVec
 	ignored, divergence                      prometheus.Counter
 	archiveErrors                            prometheus.Counter
 	lag, incidents, live, held, blocked      *prometheus.GaugeVec
@@ -61,6 +62,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		mismatches: counters("archive_log_mismatches_total", "Times that a table held something else than "+
 			"the log of inserts says, by table.", "table"),
 		rows: counters("archived_rows_total", "Rows that ClickHouse acknowledged, by table.", "table"),
+		limits: gauges("limit_used_ratio", "How much of a limit is in use, 0 to 1, by the limit's name in the "+
+			"configuration. What comes beyond a limit is passed through as over_limit.",
+			"limit", "topic", "partition"),
+		limitHits: counters("limit_hits_total", "Times that a limit cut something short that is no alert: "+
+			"closed_groups that were forgotten before their time, records that merge_buffer let pass before "+
+			"their watermark.", "limit"),
 		ignored: counter("alerts_repeated_total",
 			"Alert records that repeated a position and were ignored."),
 		divergence: counter("replay_divergence_total",
@@ -83,11 +90,21 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 }
 
+// use tells how much of a limit is in use. A limit of 0 has its default, which its owner knows.
+func (m *metrics) use(limit string, used, most int, part partition) {
+	if most > 0 {
+		m.limits.WithLabelValues(limit, part.topic, strconv.Itoa(int(part.id))).Set(float64(used) / float64(most))
+	}
+}
+
 // forget drops what is told of a partition that is not ours any more: its next owner tells it, and
 // two figures of one partition would be added up.
 func (m *metrics) forget(role string, part partition) {
 	id := strconv.Itoa(int(part.id))
 	m.lag.DeleteLabelValues(role, part.topic, id)
+	if role != "archive" {
+		m.limits.DeletePartialMatch(prometheus.Labels{"topic": part.topic, "partition": id})
+	}
 	switch role {
 	case "correlate":
 		m.incidents.DeletePartialMatch(prometheus.Labels{"partition": id})

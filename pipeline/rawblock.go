@@ -99,6 +99,7 @@ func (r *rawReader) count(records int) {
 	r.verdicts = [16]int64{}
 	r.in.metrics.clamped.WithLabelValues(r.raw.Topic).Add(float64(r.clamped))
 	r.in.metrics.lag.WithLabelValues("intake", r.raw.Topic, fmt.Sprint(r.raw.Partition)).Set(float64(max(r.high-r.next, 0)))
+	r.in.metrics.use("fingerprints", r.table.Len(), r.in.o.Intake.Dedup.MaxEntries, partition{r.raw.Topic, r.raw.Partition})
 	r.in.metrics.batch.Observe(float64(records))
 	r.in.status.passed.Add(r.passed)
 	r.clamped, r.passed = 0, 0

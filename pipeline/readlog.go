@@ -14,30 +14,44 @@ import (
 // new connections, and says so: an owner that waits in silence looks like one that works.
 const stalled = 30 * time.Second
 
-// readToEnd reads a partition from its start to the high watermark that it has now. Control
-// records are kept by the client so that the end is reached by position even when the last
-// transactions were aborted.
-func (k *Kafka) readToEnd(ctx context.Context, adm *kadm.Client, p partition, each func(*kgo.Record) error) error {
+// bounds returns the first offset of a partition and the one behind its last record.
+func bounds(ctx context.Context, adm *kadm.Client, p partition) (start, end int64, err error) {
 	ends, err := adm.ListEndOffsets(ctx, p.topic)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("end of %s/%d: %w", p.topic, p.id, err)
+		return 0, 0, fmt.Errorf("end of %s/%d: %w", p.topic, p.id, err)
 	}
-	starts, err := adm.ListStartOffsets(ctx, p.topic)
+	if start, err = logStart(ctx, adm, p); err != nil {
+		return 0, 0, err
+	}
+	last, _ := ends.Lookup(p.topic, p.id)
+	return min(start, last.Offset), last.Offset, nil
+}
+
+// logStart returns the first offset that retention has left of a partition.
+func logStart(ctx context.Context, adm *kadm.Client, part partition) (int64, error) {
+	starts, err := adm.ListStartOffsets(ctx, part.topic)
 	if err == nil {
 		err = starts.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("start of %s/%d: %w", p.topic, p.id, err)
+		return 0, fmt.Errorf("start of %s/%d: %w", part.topic, part.id, err)
 	}
-	end, _ := ends.Lookup(p.topic, p.id)
-	start, _ := starts.Lookup(p.topic, p.id)
-	if start.Offset >= end.Offset {
-		return nil
+	first, _ := starts.Lookup(part.topic, part.id)
+	return first.Offset, nil
+}
+
+// readToEnd reads a partition from its start to the high watermark that it has now. Control
+// records are kept by the client so that the end is reached by position even when the last
+// transactions were aborted.
+func (k *Kafka) readToEnd(ctx context.Context, adm *kadm.Client, p partition, each func(*kgo.Record) error) error {
+	start, end, err := bounds(ctx, adm, p)
+	if err != nil || start >= end {
+		return err
 	}
-	return k.readRange(ctx, p, start.Offset, end.Offset, each)
+	return k.readRange(ctx, p, start, end, each)
 }
 
 // readRange reads the records of [from, to) that are visible to read_committed.

@@ -70,30 +70,60 @@ type unitState struct {
 	// left them; the newest is always there.
 	commits []committed
 	chunks  map[string][]byte // by key; nil for those that the newest manifest does not name
+	reset   bool              // the newest manifest was deleted
 }
 
 // maxCommits bounds how many committed positions are remembered until they are compared: every
 // other one is forgotten beyond it.
 const maxCommits = 1 << 16
 
-// readState reads what the state topic's partition says about a unit, up to its end.
+// newest is how many records from the end of a state partition are looked at first. The units of a
+// partition write in turn, so what a recovery needs is usually there; if not, eight times as many are
+// looked at, up to all.
+const newest = 256
+
+// readState reads what the state topic's partition says about a unit.
 func (k *Kafka) readState(ctx context.Context, adm *kadm.Client, topic string, part int32, unit string,
 ) (*unitState, error) {
-	st, err := k.foldState(ctx, adm, topic, part, unit)
+	p := partition{topic, part}
+	start, end, err := bounds(ctx, adm, p)
 	if err != nil {
 		return nil, err
 	}
-	return st, st.assemble()
+	for n := int64(newest); ; n *= 8 {
+		from := max(start, end-n)
+		st, err := k.foldState(ctx, p, from, end, unit)
+		if err != nil {
+			return nil, err
+		}
+		if from == start || st.whole() {
+			return st, st.assemble()
+		}
+	}
 }
 
-// foldState is readState without a look at the body.
-func (k *Kafka) foldState(ctx context.Context, adm *kadm.Client, topic string, part int32, unit string,
-) (*unitState, error) {
+// foldState folds what the records of [from, to) say about a unit.
+func (k *Kafka) foldState(ctx context.Context, p partition, from, to int64, unit string) (*unitState, error) {
 	st := &unitState{unit: unit, chunks: map[string][]byte{}}
-	if err := k.readToEnd(ctx, adm, partition{topic, part}, st.fold); err != nil {
-		return nil, fmt.Errorf("read the state of %s: %w", unit, err)
+	if from < to {
+		if err := k.readRange(ctx, p, from, to, st.fold); err != nil {
+			return nil, fmt.Errorf("read the state of %s: %w", unit, err)
+		}
 	}
 	return st, nil
+}
+
+// whole reports whether the newest manifest and all that it names were among the records.
+func (st *unitState) whole() bool {
+	if st.manifest == nil {
+		return st.reset
+	}
+	for i := range st.manifest.Chunks {
+		if st.chunks[st.manifest.chunkKey(st.unit, i)] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // fold takes one record of the state topic.
@@ -116,7 +146,7 @@ func (st *unitState) fold(r *kgo.Record) error {
 
 // turn makes a manifest the newest. Of the chunks only its own are of use from now on.
 func (st *unitState) turn(value []byte) error {
-	st.manifest = nil
+	st.manifest, st.reset = nil, value == nil
 	own := map[string]bool{}
 	if value != nil {
 		st.manifest = new(manifest)

@@ -52,9 +52,10 @@ func (t *Topics) Specs(clock correlate.ClockMode) []TopicSpec {
 		retentionMs: millis(t.Retention)}
 	compacted := map[string]string{timestampType: "LogAppendTime", cleanupPolicy: "compact",
 		compactionLag: millis(time.Hour), "segment.bytes": strconv.Itoa(64 << 20)}
-	// A checkpoint is written every few seconds and replaces the one before the last. An owner
-	// reads the partition from its start: an hour of them could be many gigabytes.
+	// A checkpoint is written every few seconds and replaces the one before: an hour of them could be
+	// many gigabytes. Of snapshots, two intervals stay, and the positions committed since.
 	checkpoints := with(compacted, map[string]string{compactionLag: millis(time.Minute)})
+	snapshots := with(compacted, map[string]string{compactionLag: millis(2 * snapshotAge)})
 	blocks := with(appended, map[string]string{maxMessage: strconv.Itoa(maxDispositionsBytes + 4096)})
 
 	var specs []TopicSpec
@@ -71,7 +72,7 @@ func (t *Topics) Specs(clock correlate.ClockMode) []TopicSpec {
 		TopicSpec{Name: t.Incidents, Partitions: t.AlertsPartitions, Configs: with(compacted, nil), Exact: true},
 		TopicSpec{Name: t.Pages, Partitions: t.AlertsPartitions, Configs: with(appended, nil), Exact: true},
 		TopicSpec{Name: t.Dispositions, Partitions: t.AlertsPartitions, Configs: blocks, Exact: true},
-		TopicSpec{Name: t.Snapshots, Partitions: t.AlertsPartitions, Configs: with(compacted, nil), Exact: true},
+		TopicSpec{Name: t.Snapshots, Partitions: t.AlertsPartitions, Configs: snapshots, Exact: true},
 		TopicSpec{Name: t.Archive, Partitions: t.ArchivePartitions, Configs: with(appended, nil), Exact: true},
 		TopicSpec{Name: t.Rejected, Partitions: 1, Configs: with(appended, nil)},
 		TopicSpec{Name: t.Checkpoints, Partitions: t.ArchivePartitions, Configs: checkpoints, Exact: true},
@@ -124,14 +125,24 @@ func CreateTopics(ctx context.Context, adm *kadm.Client, specs []TopicSpec, repl
 	return results, errors.Join(errs...)
 }
 
+// patience is how long brokers may take to know what they have been told.
+const patience = 10 * time.Second
+
 func createTopic(ctx context.Context, adm *kadm.Client, s TopicSpec, replication int16) (string, error) {
 	configs := make(map[string]*string, len(s.Configs))
 	for k, v := range s.Configs {
 		configs[k] = kadm.StringPtr(v)
 	}
-	resp, err := adm.CreateTopic(ctx, s.Partitions, replication, configs, s.Name)
-	if err == nil {
-		err = resp.Err
+	var err error
+	for deadline := time.Now().Add(patience); ; pause(ctx, 200*time.Millisecond) {
+		var resp kadm.CreateTopicResponse
+		if resp, err = adm.CreateTopic(ctx, s.Partitions, replication, configs, s.Name); err == nil {
+			err = resp.Err
+		}
+		// A broker that has just started, or is busy, does not count for a moment.
+		if !errors.Is(err, kerr.InvalidReplicationFactor) || ctx.Err() != nil || time.Now().After(deadline) {
+			break
+		}
 	}
 	switch {
 	case err == nil:
@@ -186,7 +197,6 @@ func correctTopic(ctx context.Context, adm *kadm.Client, s TopicSpec) (string, e
 // mends it. A topic that was created a moment ago may not be known to every broker yet: missing
 // topics are looked for again for a while.
 func checkTopics(ctx context.Context, adm *kadm.Client, specs []TopicSpec) error {
-	const patience = 10 * time.Second
 	for deadline := time.Now().Add(patience); ; pause(ctx, 200*time.Millisecond) {
 		missing, err := missingTopics(ctx, adm, specs)
 		if err != nil {

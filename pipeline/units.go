@@ -123,7 +123,12 @@ func ResetUnit(ctx context.Context, k *Kafka, t *Topics, name string) error {
 	if err := kp.take(ctx); err != nil {
 		return err
 	}
-	st, err := k.foldState(ctx, kadm.NewClient(cl), w.topic, w.partition, kp.unit)
+	at := partition{w.topic, w.partition}
+	start, end, err := bounds(ctx, kadm.NewClient(cl), at)
+	if err != nil {
+		return err
+	}
+	st, err := k.foldState(ctx, at, start, end, kp.unit)
 	if err != nil {
 		return err
 	}
