@@ -27,7 +27,8 @@ type intake struct {
 	status  *status
 	log     *slog.Logger
 
-	race *race
+	race    *race
+	joining sync.Mutex
 
 	// raws names all raw partitions, for the first watermark of each under the event clock.
 	raws []correlate.RawPartition
@@ -88,9 +89,24 @@ func (in *intake) Run(ctx context.Context) error {
 	return err
 }
 
+// join chooses the shard with the fewest owners for one more.
+func (in *intake) join() *shard {
+	in.joining.Lock()
+	defer in.joining.Unlock()
+	least := in.shards[0]
+	for _, s := range in.shards[1:] {
+		if s.owners.Load() < least.owners.Load() {
+			least = s
+		}
+	}
+	least.owners.Add(1)
+	return least
+}
+
 // own recovers one partition and reads it until ctx ends.
 func (in *intake) own(ctx context.Context, part partition) error {
-	sh := in.shards[xxhash.Sum64String(part.topic+"/"+strconv.Itoa(int(part.id)))%uint64(len(in.shards))]
+	sh := in.join()
+	defer sh.owners.Add(-1)
 	work, cancel := lasting(ctx, grace)
 	defer cancel()
 	defer in.metrics.forget("intake", part)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -35,6 +36,8 @@ type reader interface {
 type shard struct {
 	cl    *kgo.Client
 	every time.Duration // between checkpoints
+
+	owners atomic.Int32 // that work with it
 
 	mu       sync.Mutex
 	joining  []*holding
