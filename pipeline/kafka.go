@@ -27,6 +27,14 @@ const (
 	maxDispositionsBytes = 48 << 20
 )
 
+// session returns how long a process may be silent before others take over its partitions.
+func (k *Kafka) session() time.Duration {
+	if k.SessionTimeout > 0 {
+		return k.SessionTimeout
+	}
+	return 6 * time.Second
+}
+
 // options returns what every client of the process has in common.
 func (k *Kafka) options(role string) []kgo.Opt {
 	opts := []kgo.Opt{

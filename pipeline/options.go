@@ -23,6 +23,9 @@ type Kafka struct {
 	SASL     sasl.Mechanism
 	// Instance makes group membership static: a restart within the session timeout moves nothing.
 	Instance string
+	// SessionTimeout is how long a process may be silent before the groups give its partitions to
+	// others; 0 is 6 s.
+	SessionTimeout time.Duration
 	// Replication of topics that quell creates; 0 means the broker's default.
 	Replication int16
 }

@@ -34,7 +34,8 @@ func Logger(c *config.Config, w io.Writer) *slog.Logger {
 // embedded.
 func Kafka(c *config.Config, addr string) (pipeline.Kafka, error) {
 	k := pipeline.Kafka{Brokers: c.Kafka.Brokers, ClientID: c.Kafka.ClientID, Group: c.Kafka.Group,
-		Instance: c.Kafka.Instance, Replication: c.Kafka.Replication}
+		Instance: c.Kafka.Instance, SessionTimeout: c.Kafka.SessionTimeout.Std(),
+		Replication: c.Kafka.Replication}
 	if c.Kafka.Embedded() {
 		k.Brokers = []string{addr}
 		return k, nil

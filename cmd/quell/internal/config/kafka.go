@@ -17,6 +17,8 @@ type Kafka struct {
 	TLS         TLS     `yaml:"tls"`
 	SASL        SASL    `yaml:"sasl"`
 	Replication int16   `yaml:"replication_factor"` // of topics created; 0 is the broker's default
+	// SessionTimeout is how long a process may be silent before others take over its partitions.
+	SessionTimeout Duration `yaml:"session_timeout"`
 }
 
 // Brokers is a list of host:port, or Embedded alone. In YAML it is a list or one text with commas.
@@ -44,7 +46,8 @@ type SASL struct {
 }
 
 func defaultKafka() Kafka {
-	return Kafka{Brokers: Brokers{Embedded}, ClientID: "quell", Group: "quell"}
+	return Kafka{Brokers: Brokers{Embedded}, ClientID: "quell", Group: "quell",
+		SessionTimeout: 6 * second}
 }
 
 var kafkaName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,200}$`)
@@ -71,6 +74,7 @@ func (k *Kafka) check(v *checker) {
 		}
 	}
 	within(v, "kafka.replication_factor", k.Replication, 0, 100)
+	within(v, "kafka.session_timeout", k.SessionTimeout, second, 5*minute)
 	k.TLS.check(v, "kafka.tls")
 	k.SASL.check(v, k.TLS.Enabled)
 }
