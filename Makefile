@@ -10,7 +10,7 @@ FILES    = find . -path './.*' -prune -o -name '*.go' -print0
 REAL    = grep -rlE --include='*_test.go' --exclude-dir='.?*' '^func TestReal' . | xargs -r dirname | sort -u
 VIRTUAL = grep -rlE --include='*.go' --exclude-dir='.?*' '^//go:build synctests' . | xargs -r dirname | sort -u
 
-.PHONY: help setup build demo test lint kafka clean
+.PHONY: help setup build demo test chaos recovery lint kafka clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -42,6 +42,20 @@ test: setup build lint ## Run everything that continuous integration runs
 	@echo '== integration and end-to-end tests, on real servers'
 	@pkgs=$$($(REAL)); [ -z "$$pkgs" ] || \
 		{ set -x; go test -count 1 -p 1 -timeout 10m -run '^TestReal' $$pkgs; }
+
+chaos: ROUNDS ?= 5
+chaos: SEED   ?= 1
+chaos: ## Kill what can be killed, and check that nothing came of it: make chaos ROUNDS=50 SEED=7
+	@.ci/setup modules engine kafka
+	@$(MAKE) --no-print-directory build
+	@go build -o bin/chaos ./cmd/quell/internal/chaos/main
+	@bin/chaos -rounds $(ROUNDS) -seed $(SEED) $(ARGS)
+
+recovery: ## Measure how soon a killed process, a lost partition and pages are back: make recovery ARGS=-json
+	@.ci/setup modules engine kafka
+	@$(MAKE) --no-print-directory build
+	@go build -o bin/chaos ./cmd/quell/internal/chaos/main
+	@bin/chaos -recovery $(ARGS)
 
 lint: ## Check format, go vet, staticcheck
 	@.ci/setup lint
