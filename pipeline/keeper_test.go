@@ -319,3 +319,36 @@ func TestKeeperLooksBack(t *testing.T) {
 		}
 	}
 }
+
+// A transaction that a dead owner of another unit has left open on the same partition of the state
+// topic holds nobody up, and nothing of it counts; nor does one that was aborted.
+func TestKeeperWaitsForNobody(t *testing.T) {
+	g := newGround(t)
+	kp, _ := g.keep()
+	if err := kp.save(t.Context(), manifest{Position: 3}, []byte("three")); err != nil {
+		t.Fatal(err)
+	}
+	dead, _, err := g.o.Kafka.keep(t.Context(), g.adm, g.o.checkpoint("archive", partition{"archive", 0}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(dead.close)
+	open := func(kp *keeper) {
+		if err := kp.cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		if err := write(t.Context(), kp.cl, kp.record(kp.unit+"/manifest", []byte("not a manifest"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open(dead)
+	open(kp)
+	began := time.Now()
+	_, st := g.keep() // which fences kp, and so aborts what it has open
+	if took := time.Since(began); took > stalled/2 {
+		t.Errorf("the next owner took %v", took)
+	}
+	if st.manifest == nil || st.manifest.Position != 3 || string(st.body) != "three" {
+		t.Errorf("found %+v, body %q", st.manifest, st.body)
+	}
+}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -43,9 +44,7 @@ func logStart(ctx context.Context, adm *kadm.Client, part partition) (int64, err
 	return first.Offset, nil
 }
 
-// readToEnd reads a partition from its start to the high watermark that it has now. Control
-// records are kept by the client so that the end is reached by position even when the last
-// transactions were aborted.
+// readToEnd reads a partition from its start to the high watermark that it has now.
 func (k *Kafka) readToEnd(ctx context.Context, adm *kadm.Client, p partition, each func(*kgo.Record) error) error {
 	start, end, err := bounds(ctx, adm, p)
 	if err != nil || start >= end {
@@ -56,7 +55,53 @@ func (k *Kafka) readToEnd(ctx context.Context, adm *kadm.Client, p partition, ea
 
 // readRange reads the records of [from, to) that are visible to read_committed.
 func (k *Kafka) readRange(ctx context.Context, p partition, from, to int64, each func(*kgo.Record) error) error {
-	cl, err := k.client("replay", reading(kgo.ReadCommitted()), []kgo.Opt{kgo.KeepControlRecords(),
+	return k.readAll(ctx, p, kgo.ReadCommitted(), from, to, func(r *kgo.Record) error {
+		if r.Attrs.IsControl() {
+			return nil
+		}
+		return each(r)
+	})
+}
+
+// readDecided reads what readRange reads, but does not wait for transactions that are open: their
+// records are left out. A partition of a state topic holds many units; a reader who has fenced the
+// owner of its own, and so knows that nothing of it is open, must not wait until the transaction of
+// somebody else's dead owner times out.
+func (k *Kafka) readDecided(ctx context.Context, p partition, from, to int64, each func(*kgo.Record) error) error {
+	open := map[int64][]*kgo.Record{} // by producer
+	return k.readAll(ctx, p, kgo.ReadUncommitted(), from, to, func(r *kgo.Record) error {
+		switch {
+		case !r.Attrs.IsTransactional():
+			return each(r)
+		case !r.Attrs.IsControl():
+			open[r.ProducerID] = append(open[r.ProducerID], r)
+			return nil
+		}
+		records := open[r.ProducerID]
+		delete(open, r.ProducerID)
+		if !commits(r) {
+			return nil
+		}
+		for _, r := range records {
+			if err := each(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// commits reports whether a control record commits its producer's transaction: its key is a version
+// and a type, two bytes each, of which 0 is abort and 1 is commit.
+func commits(r *kgo.Record) bool {
+	return len(r.Key) >= 4 && binary.BigEndian.Uint16(r.Key[2:]) == 1
+}
+
+// readAll reads all records of [from, to), control records too, so that the end is reached by
+// position even when the last transactions were aborted.
+func (k *Kafka) readAll(ctx context.Context, p partition, isolation kgo.IsolationLevel, from, to int64,
+	each func(*kgo.Record) error) error {
+	cl, err := k.client("replay", reading(isolation), []kgo.Opt{kgo.KeepControlRecords(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{p.topic: {p.id: kgo.NewOffset().At(from)}})})
 	if err != nil {
 		return err
@@ -83,8 +128,10 @@ func (k *Kafka) readRange(ctx context.Context, p partition, from, to int64, each
 				return
 			}
 			next = r.Offset + 1
-			if !r.Attrs.IsControl() {
-				errs = append(errs, each(r))
+			if len(errs) == 0 {
+				if err := each(r); err != nil {
+					errs = append(errs, err)
+				}
 			}
 		})
 		if err := errors.Join(errs...); err != nil {

@@ -106,7 +106,7 @@ func (k *Kafka) readState(ctx context.Context, adm *kadm.Client, topic string, p
 func (k *Kafka) foldState(ctx context.Context, p partition, from, to int64, unit string) (*unitState, error) {
 	st := &unitState{unit: unit, chunks: map[string][]byte{}}
 	if from < to {
-		if err := k.readRange(ctx, p, from, to, st.fold); err != nil {
+		if err := k.readDecided(ctx, p, from, to, st.fold); err != nil {
 			return nil, fmt.Errorf("read the state of %s: %w", unit, err)
 		}
 	}

@@ -45,7 +45,11 @@ func Units(ctx context.Context, k *Kafka, t *Topics) ([]Unit, error) {
 	for topic, partitions := range map[string]int32{t.Checkpoints: t.ArchivePartitions,
 		t.Snapshots: t.AlertsPartitions} {
 		for id := range partitions {
-			err := k.readToEnd(ctx, adm, partition{topic, id}, func(r *kgo.Record) error { return note(units, r) })
+			p := partition{topic, id}
+			start, end, err := bounds(ctx, adm, p)
+			if err == nil && start < end {
+				err = k.readDecided(ctx, p, start, end, func(r *kgo.Record) error { return note(units, r) })
+			}
 			if err != nil {
 				return nil, fmt.Errorf("read %s/%d: %w", topic, id, err)
 			}
