@@ -67,8 +67,8 @@ func (d *Drops) Find(e *correlate.Event) (name string, ok bool) {
 }
 
 func (ms matchers) event(e *correlate.Event) bool {
-	for _, m := range ms {
-		if !m.Matches(eventField(e, m.Name)) {
+	for i := range ms {
+		if !ms[i].holds(eventField(e, ms[i].Name)) {
 			return false
 		}
 	}

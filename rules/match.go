@@ -17,11 +17,12 @@ import (
 
 // matchers is a compiled Match: all of them must hold. Sorted, so that equal ones are written
 // equal.
-type matchers []*labels.Matcher
+type matchers []matcher
 
 // compileMatch compiles every element of m. Problems carry paths below path.
 func compileMatch(m Match, path string) (matchers, []Problem) {
 	var (
+		all      labels.Matchers
 		out      matchers
 		problems []Problem
 	)
@@ -38,9 +39,12 @@ func compileMatch(m Match, path string) (matchers, []Problem) {
 			problems = append(problems, Problem{Path: at, Text: matcherText(text, err)})
 			continue
 		}
-		out = append(out, ms...)
+		all = append(all, ms...)
 	}
-	sort.Stable(labels.Matchers(out))
+	sort.Stable(all)
+	for _, m := range all {
+		out = append(out, newMatcher(m))
+	}
 	return out, problems
 }
 
@@ -66,9 +70,9 @@ func (ms matchers) alert(a *correlate.Alert) bool { return ms.failing(a) == nil 
 
 // failing returns the first matcher that does not hold for a, or nil.
 func (ms matchers) failing(a *correlate.Alert) *labels.Matcher {
-	for _, m := range ms {
-		if !m.Matches(a.Field(m.Name)) {
-			return m
+	for i := range ms {
+		if !ms[i].holds(a.Field(ms[i].Name)) {
+			return ms[i].Matcher
 		}
 	}
 	return nil
@@ -85,14 +89,4 @@ func (ms matchers) strings() Match {
 		out = append(out, s)
 	}
 	return out
-}
-
-// equalTo returns the value that name must have for ms to hold, if an equality says so.
-func (ms matchers) equalTo(name string) (string, bool) {
-	for _, m := range ms {
-		if m.Name == name && m.Type == labels.MatchEqual {
-			return m.Value, true
-		}
-	}
-	return "", false
 }

@@ -16,6 +16,7 @@ import (
 var allowed = map[string]string{
 	"crypto/sha256": "the hash of a set", "encoding/json": "the canonical form", "errors": "errors",
 	"fmt": "texts", "net/url": "addresses are parsed, never fetched", "regexp": "globs",
+	"regexp/syntax": "which regular expressions are lists", "unicode": "the replacement character",
 	"slices": "lists", "sort": "lists", "strconv": "quoting", "strings": "texts",
 	"unicode/utf8": "what is no text is refused",
 	"time":         "the unit of durations; reading a clock is checked for below",
