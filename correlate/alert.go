@@ -122,8 +122,13 @@ type Tick struct {
 }
 
 // RuleChange puts a rule set in force, if Previous is in force.
+//
+// A hash that was replaced before comes back only if Explicit says that a person wants that: while a
+// deployment is rolled out, processes with the old configuration and with the new one each ask for
+// theirs, and without a memory they would do so in turns for as long as both live.
 type RuleChange struct {
 	Previous, Hash RuleHash
+	Explicit       bool // a command, not a process that found another configuration than its own
 }
 
 // RecordKind tells what a Record holds.

@@ -1,100 +1,155 @@
 package correlate_test
 
 import (
-	"encoding/binary"
 	"fmt"
+	"syscall"
 	"testing"
+	"time"
 
 	. "quell/correlate"
+	"quell/correlate/archive"
+	"quell/correlate/wire"
 )
 
-const benchAlerts = 100_000
-
-// benchRecord is a record about alert i of benchAlerts, 10 of which share a group.
-func benchRecord(i int, offset int64, now Time) Record {
-	a := &Alert{Scope: "default", Source: "prometheus", Service: fmt.Sprint("service-", i%200),
-		Entity: fmt.Sprint("host-", i), Check: "latency", Summary: "latency above 500 ms",
-		URL: "https://runbooks.example/latency", Value: "512", Severity: Error, Status: Firing,
-		Verdict: VerdictNew, Labels: []Label{{Name: "cluster", Value: fmt.Sprint("c", i/10)}},
-		First: now, Since: now, Last: now, Received: now, Count: 1, Episode: offset, FirstOffset: offset}
-	binary.BigEndian.PutUint64(a.Fingerprint[:], uint64(i)*0x9e3779b97f4a7c15)
-	a.Raw = RawPosition{RawPartition: RawPartition{Topic: "events", Partition: int32(i % 8)},
-		Offset: offset}
-	return Record{Offset: offset, Time: now, Kind: KindAlert, Alert: a}
+// bench is the correlate role without Kafka: values of the alerts topic are decoded, stepped over
+// and their effects appended to the archive's columns, in the batches that the pipeline uses.
+type bench struct {
+	*load
+	engine    *Engine
+	batch     []Record
+	decoder   wire.Decoder
+	fx        Effects
+	disposed  *archive.DispositionsBuilder
+	revisions *archive.RevisionsBuilder
+	paged     *archive.PagesBuilder
 }
 
-func benchEngine(b *testing.B) (*Engine, []Record) {
-	rule := newRule()
-	rule.ResolveAfter, rule.Window.MaxLife = 24*Hour, 24*Hour
-	e, err := New(Options{Clock: ClockAppend, RuleSet: &oneRule{name: "r1", rule: rule}})
+func newBench(b *testing.B, set RuleSet, open int) *bench {
+	e, err := New(Options{Clock: ClockAppend, RuleSet: set, Limits: Limits{OpenIncidents: 1 << 20}})
 	if err != nil {
 		b.Fatal(err)
 	}
-	records := make([]Record, benchAlerts)
-	for i := range records {
-		records[i] = benchRecord(i, int64(i), base.Add(Duration(i/100)))
+	n := &bench{load: newLoad(), engine: e, disposed: archive.NewDispositionsBuilder(),
+		revisions: archive.NewRevisionsBuilder(), paged: archive.NewPagesBuilder()}
+	for len(n.open) < open {
+		n.fill(min(1024, open-len(n.open)), mix{fresh: 100})
+		n.fold(b)
 	}
-	if err := e.Step(records, new(Effects)); err != nil {
-		b.Fatal(err)
-	}
-	return e, records
+	return n
 }
 
-// BenchmarkUpdates: cumulative updates of 100,000 open alerts in 10,000 incidents, in batches.
-func BenchmarkUpdates(b *testing.B) {
-	e, records := benchEngine(b)
-	fx := new(Effects)
-	const batch = 500
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		at := i * batch % len(records)
-		part := records[at : at+batch]
-		b.StopTimer()
-		for j := range part {
-			r := &part[j]
-			r.Offset = e.Position() + int64(j)
-			r.Time = base.Add(Duration(r.Offset / 500))
-			r.Alert.Verdict, r.Alert.Last = VerdictUpdate, r.Time
-			r.Alert.Count++
-			r.Alert.Raw.Offset = r.Offset
-		}
-		fx.Reset()
-		b.StartTimer()
-		if err := e.Step(part, fx); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batch), "ns/alert")
-}
-
-// BenchmarkNewAlerts: alerts that nobody has seen, ten to an incident.
-func BenchmarkNewAlerts(b *testing.B) {
-	rule := newRule()
-	o := Options{Clock: ClockAppend, RuleSet: &oneRule{name: "r1", rule: rule}}
-	const batch = 20_000
-	records := make([]Record, batch)
-	for i := range records {
-		records[i] = benchRecord(i, int64(i), base.Add(Duration(i/100)))
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		b.StopTimer()
-		e, err := New(o)
+// fold decodes and applies the records that fill made, and consumes the effects.
+func (n *bench) fold(b *testing.B) {
+	n.batch = n.batch[:0]
+	n.decoder.Reset()
+	for _, v := range n.values {
+		r, err := n.decoder.Decode(v)
 		if err != nil {
 			b.Fatal(err)
 		}
-		fx := new(Effects)
-		b.StartTimer()
-		if err := e.Step(records, fx); err != nil {
-			b.Fatal(err)
-		}
+		r.Offset, r.Time = n.take()
+		n.batch = append(n.batch, r)
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batch), "ns/alert")
+	if err := n.engine.Step(n.batch, &n.fx); err != nil {
+		b.Fatal(err)
+	}
+	next := n.engine.Position() - 1
+	for i := range n.fx.Disposed {
+		n.disposed.Append(&n.fx.Disposed[i])
+	}
+	for i := range n.fx.Incidents {
+		n.revisions.Append(&n.fx.Incidents[i], next)
+	}
+	for i := range n.fx.Pages {
+		n.paged.Append(&n.fx.Pages[i], next)
+	}
+	n.fx.Reset()
+	if n.disposed.Rows() >= 16<<10 {
+		n.disposed.Reset()
+		n.revisions.Reset()
+		n.paged.Reset()
+	}
 }
 
-// BenchmarkSnapshot: 100,000 alerts in 10,000 incidents.
+// cpu returns the CPU time of the process, so that what else runs on the machine does not count.
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// measure runs batches of the mix and reports CPU time an alert.
+func (n *bench) measure(b *testing.B, m mix) {
+	const batch = 1024
+	b.ReportAllocs()
+	b.ResetTimer()
+	var used time.Duration
+	for range b.N {
+		b.StopTimer()
+		n.fill(batch, m)
+		began := cpu(b)
+		b.StartTimer()
+		n.fold(b)
+		used += cpu(b) - began
+	}
+	b.ReportMetric(float64(used.Nanoseconds())/float64(b.N*batch), "cpu-ns/alert")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkCorrelate: 200 rules and 100,000 open alerts, what the target in CPU time an alert is
+// about, by kind of record.
+func BenchmarkCorrelate(b *testing.B) {
+	set := loadRules(b, 200)
+	for _, c := range []struct {
+		name string
+		mix  mix
+	}{
+		{"updates", mix{}}, {"new", mix{fresh: 100}},
+		{"resolves", mix{fresh: 50, resolved: 50}},
+		{"mixed", mix{fresh: 5, resolved: 5, changed: 10}},
+	} {
+		b.Run(c.name, func(b *testing.B) { newBench(b, set, 100_000).measure(b, c.mix) })
+	}
+}
+
+// BenchmarkByRules, BenchmarkByOpen and BenchmarkByHistory: how the cost of the mix grows.
+func BenchmarkByRules(b *testing.B) {
+	for _, n := range []int{10, 200, 1000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			newBench(b, loadRules(b, n), 20_000).measure(b, mix{fresh: 5, resolved: 5, changed: 10})
+		})
+	}
+}
+
+func BenchmarkByOpen(b *testing.B) {
+	set := loadRules(b, 200)
+	for _, n := range []int{10_000, 100_000, 300_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			newBench(b, set, n).measure(b, mix{fresh: 5, resolved: 5, changed: 10})
+		})
+	}
+}
+
+func BenchmarkByHistory(b *testing.B) {
+	set := loadRules(b, 200)
+	for _, n := range []int{0, 1000, 4000} { // batches that went before
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			e := newBench(b, set, 20_000)
+			e.rate = 2000 // all that is resolved is forgotten within the history
+			for range n {
+				e.fill(1024, mix{fresh: 1, resolved: 1, changed: 10})
+				e.fold(b)
+			}
+			e.measure(b, mix{fresh: 1, resolved: 1, changed: 10})
+		})
+	}
+}
+
+// BenchmarkSnapshot: 100,000 open alerts.
 func BenchmarkSnapshot(b *testing.B) {
-	e, _ := benchEngine(b)
+	e := newBench(b, loadRules(b, 200), 100_000).engine
 	var dst []byte
 	b.ReportAllocs()
 	for b.Loop() {
@@ -105,10 +160,9 @@ func BenchmarkSnapshot(b *testing.B) {
 
 // BenchmarkRestore: the same snapshot.
 func BenchmarkRestore(b *testing.B) {
-	e, _ := benchEngine(b)
-	src := e.Snapshot(nil)
-	rule := newRule()
-	o := Options{Clock: ClockAppend, RuleSet: &oneRule{name: "r1", rule: rule}}
+	set := loadRules(b, 200)
+	src := newBench(b, set, 100_000).engine.Snapshot(nil)
+	o := Options{Clock: ClockAppend, RuleSet: set}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := Restore(o, src); err != nil {

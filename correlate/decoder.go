@@ -70,6 +70,14 @@ func (d *decoder) uint() uint64 {
 	return v
 }
 
+// word reads an integer of eight bytes.
+func (d *decoder) word() uint64 {
+	if b := d.take(8); b != nil {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return 0
+}
+
 func (d *decoder) time() Time         { return Time(d.int()) }
 func (d *decoder) duration() Duration { return Duration(d.int()) }
 

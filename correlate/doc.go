@@ -100,6 +100,15 @@
 // change of severity, pages, responses, resolution and reopening, not for each alert that joins.
 // An id is a function of what opened the incident ([Incident.ID]).
 //
+// # Rule sets
+//
+// A [RuleChange] names the rule set that it was made against and applies only while that is in force.
+// A rule set that was replaced comes back only if the change says that it is a person's command
+// ([RuleChange.Explicit]), whatever the processes that still have it configured ask for; so a
+// deployment that is rolled out by halves changes the rules once. The last 64 that were replaced are
+// part of the state ([Engine.Replaced]). What became of a change is an effect ([Changed]); refusing
+// one is not an error.
+//
 // # Backlog
 //
 // Under the append clock the engine knows from the log when it folds what is old, and holds pages

@@ -10,6 +10,7 @@ type Engine struct {
 	mode      ClockMode
 	limits    Limits
 	rules     RuleSet
+	replaced  []RuleHash // rule sets that were in force, newest last
 	options   Options
 
 	position int64 // next offset expected
@@ -36,6 +37,7 @@ type Engine struct {
 	fx       *Effects // of the Step that is running
 	received Time     // record time of the alert that is being applied; 0 while timers fire
 	key      []byte   // scratch
+	touched  uint64   // so that the compiler does not leave warm out
 }
 
 // New returns an engine that has seen nothing. The error says which option is impossible.
@@ -65,6 +67,9 @@ func (e *Engine) Step(batch []Record, fx *Effects) error {
 	e.fx = fx
 	defer func() { e.fx = nil }()
 	for i := range batch {
+		if i%ahead == 0 && e.mode == ClockAppend {
+			e.warm(batch[i:min(i+ahead, len(batch))])
+		}
 		r := &batch[i]
 		if r.Offset < e.position {
 			continue
@@ -81,17 +86,33 @@ func (e *Engine) Step(batch []Record, fx *Effects) error {
 }
 
 func (e *Engine) apply(r *Record) error {
-	if r.Kind == KindRuleChange {
-		if err := e.changeRules(r.RuleChange); err != nil {
+	var (
+		outcome RuleOutcome
+		next    RuleSet
+		err     error
+	)
+	if r.Kind == KindRuleChange { // nothing may have been applied when this fails
+		if outcome, next, err = e.judge(r.RuleChange); err != nil {
 			return err
 		}
 	}
-	if e.mode == ClockEvent {
-		e.receive(r)
-		return nil
+	if e.mode == ClockAppend {
+		e.lag(r.Time)
+		e.advance(r.Time)
 	}
-	e.lag(r.Time)
-	e.advance(r.Time)
+	switch {
+	case r.Kind == KindRuleChange:
+		e.changeRules(r, outcome, next)
+	case e.mode == ClockAppend:
+		e.accept(r)
+	default:
+		e.receive(r)
+	}
+	return nil
+}
+
+// accept takes a record under the append clock.
+func (e *Engine) accept(r *Record) {
 	switch r.Kind {
 	case KindAlert:
 		e.arrive(r)
@@ -104,7 +125,6 @@ func (e *Engine) apply(r *Record) error {
 	case KindWatermark:
 		e.restsAt(r.Watermark)
 	}
-	return nil
 }
 
 // arrive takes an alert record under the append clock. One that says that its raw partition has
@@ -119,20 +139,6 @@ func (e *Engine) arrive(r *Record) {
 	if fresh && r.Alert.Behind <= 0 {
 		e.caughtUp(raw)
 	}
-}
-
-// changeRules puts another rule set in force, if the change was made against the one in force.
-// What is open keeps the terms that it opened with.
-func (e *Engine) changeRules(c RuleChange) error {
-	if e.rules.Hash() != c.Previous || c.Hash == c.Previous {
-		return nil
-	}
-	rs, err := e.options.ruleSet(c.Hash)
-	if err != nil {
-		return err
-	}
-	e.rules = rs
-	return nil
 }
 
 // advance fires all timers that are due by t, each with the clock at its own deadline, and then

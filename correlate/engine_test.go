@@ -43,8 +43,8 @@ func TestRestoreRefusesWhatItCannotUse(t *testing.T) {
 		change     func(*Options)
 	}{
 		{"nothing", "does not begin", nil, nil},
-		{"another version", "does not begin", bytes.Replace(good, []byte("snapshot 2"),
-			[]byte("snapshot 1"), 1), nil},
+		{"another version", "does not begin", bytes.Replace(good, []byte("snapshot 3"),
+			[]byte("snapshot 2"), 1), nil},
 		{"cut off", "checksum", good[:len(good)-1], nil},
 		{"only the magic", "ends inside", good[:24], nil},
 		{"a changed byte", "checksum", append(bytes.Clone(good[:90]),

@@ -116,6 +116,7 @@ type Effects struct {
 	Pages     []Page
 	Disposed  []Disposed
 	Answered  []Answered
+	Changed   []Changed
 	Ignored   int // alert records that repeated a position already applied
 }
 
@@ -126,5 +127,5 @@ func (e *Effects) Reset() {
 	clear(e.Disposed)
 	clear(e.Answered)
 	*e = Effects{Incidents: e.Incidents[:0], Pages: e.Pages[:0], Disposed: e.Disposed[:0],
-		Answered: e.Answered[:0]}
+		Answered: e.Answered[:0], Changed: e.Changed[:0]}
 }

@@ -58,7 +58,8 @@ func (e *Engine) attach(in *incident, s *sighting, current bool) (tracked, fired
 		if len(in.members) >= e.limits.AlertsPerIncident {
 			return false, false
 		}
-		m = &member{alert: l, incident: in, first: s.first, last: s.alert.Last}
+		m = l.newMember(in)
+		m.first, m.last = s.first, s.alert.Last
 		e.enter(m)
 	}
 	if current && l.member != m {

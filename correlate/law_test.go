@@ -279,6 +279,10 @@ func timeless(fx *Effects) *Effects {
 	for i := range c.Disposed {
 		c.Disposed[i].Offset = 0
 	}
+	c.Changed = append([]Changed(nil), fx.Changed...)
+	for i := range c.Changed {
+		c.Changed[i].Offset = 0
+	}
 	c.Answered = append([]Answered(nil), fx.Answered...)
 	for i := range c.Answered {
 		c.Answered[i].Offset = 0

@@ -263,6 +263,7 @@ func (e *Engine) leave(m *member) {
 			break
 		}
 	}
+	*m = member{} // so that its room in the alert can be used again
 	if len(l.members) == 0 {
 		delete(e.alerts, l.fingerprint)
 	}

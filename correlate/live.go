@@ -12,20 +12,25 @@ type source struct {
 // liveAlert is an alert that the engine knows: an ongoing condition, or one whose incident is not
 // forgotten yet. What several raw partitions say is merged: counts are added up, everything else
 // comes from the record whose last event is the latest.
+//
+// Nearly every alert has one source and is a member of one incident. Room for these is inside, next
+// to what every record reads, because what an update costs is the memory that it has to wait for.
 type liveAlert struct {
 	fingerprint Fingerprint
-	details     details
-	severity    Severity
-	status      Status
 	latest      Time          // event time of the record that severity and status come from,
 	latestRaw   *rawPartition // and its raw position
 	latestAt    int64
+	severity    Severity
+	status      Status
+	tracked     bool    // the engine knows it beyond this record
+	member      *member // of the incident that it belongs to now; nil: of none
 	sources     []source
-
-	member  *member   // of the incident that it belongs to now; nil: of none
-	members []*member // of all incidents that are not forgotten
-	tracked bool      // the engine knows it beyond this record
-	forget  timer     // runs while it is a member of nothing
+	oneSource   [1]source
+	own         member // the room for one; free if its alert is nil
+	details     details
+	members     []*member // of all incidents that are not forgotten
+	oneMember   [1]*member
+	forget      timer // runs while it is a member of nothing
 }
 
 // member is an alert's part in one incident.
@@ -41,8 +46,19 @@ type member struct {
 
 func newLiveAlert(fp Fingerprint) *liveAlert {
 	l := &liveAlert{fingerprint: fp}
+	l.sources, l.members = l.oneSource[:0], l.oneMember[:0]
 	l.forget = timer{kind: timerForget, alert: l}
 	return l
+}
+
+// newMember returns a part of l in the incident.
+func (l *liveAlert) newMember(in *incident) *member {
+	m := &l.own
+	if m.alert != nil {
+		m = new(member)
+	}
+	m.alert, m.incident = l, in
+	return m
 }
 
 // named returns a flush, which has no strings, with those of the alert that it is about: analysts

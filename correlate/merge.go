@@ -75,7 +75,7 @@ func (e *Engine) receive(r *Record) {
 		e.watermark(r.Watermark)
 		return
 	default:
-		return // a tick tells wall time; a rule change has been applied
+		return // a tick tells wall time
 	}
 	if e.merge.listed && b.time < e.merge.low {
 		e.perform(&b) // behind what has been passed: it applies now

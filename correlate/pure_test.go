@@ -26,6 +26,7 @@ var allowed = map[string]string{
 	"errors":          "errors",
 	"fmt":             "errors and texts",
 	"math":            "the bounds of integers",
+	"math/bits":       "rotates words",
 	"slices":          "sorts and compares",
 	"sort":            "finds in sorted lists",
 	"strconv":         "the partition in an incident's id",

@@ -23,18 +23,22 @@ type rawPartition struct {
 type raws struct {
 	index map[RawPartition]*rawPartition
 	all   []*rawPartition // in the order of their first record
-	last  *rawPartition   // the one asked for last: batches come from one partition
+
+	// recent are those asked for last, by the low bits of their numbers: records of a few raw
+	// partitions take turns, and the index has to hash a name for each.
+	recent [16]*rawPartition
 }
 
 func (r *raws) find(p RawPartition) *rawPartition {
-	if r.last != nil && r.last.RawPartition == p {
-		return r.last
+	recent := &r.recent[p.Partition&15]
+	if *recent != nil && (*recent).RawPartition == p {
+		return *recent
 	}
 	raw := r.index[p]
 	if raw == nil {
 		raw = r.add(RawPartition{Topic: strings.Clone(p.Topic), Partition: p.Partition})
 	}
-	r.last = raw
+	*recent = raw
 	return raw
 }
 

@@ -56,7 +56,10 @@ func (e *Engine) restore(body []byte) error {
 	e.position, e.now, e.timers.seq = d.int(), d.time(), d.uint()
 	var rules RuleHash
 	copy(rules[:], d.take(len(rules)))
-	copy(e.hash.sum[:], d.take(sha256.Size))
+	e.restoreReplaced(d, rules)
+	for i := range e.hash.lanes {
+		e.hash.lanes[i] = d.word()
+	}
 	e.merge.listed, e.merge.ended, e.merge.low = d.bool(), d.bool(), d.time()
 	e.backlog.restore(d)
 	if d.err != nil {
@@ -88,6 +91,18 @@ func (e *Engine) restore(body []byte) error {
 	return d.err
 }
 
+func (e *Engine) restoreReplaced(d *decoder, inForce RuleHash) {
+	for n := d.count(len(inForce)); n > 0 && d.err == nil; n-- {
+		var h RuleHash
+		copy(h[:], d.take(len(h)))
+		if h == inForce || slices.Contains(e.replaced, h) || len(e.replaced) == mostReplaced {
+			d.fail("rule set %s cannot be the next of %d that were replaced", h, len(e.replaced))
+			return
+		}
+		e.replaced = append(e.replaced, h)
+	}
+}
+
 func (e *Engine) restoreRaw(d *decoder) {
 	p := d.position()
 	if e.raws.index[p.RawPartition] != nil {
@@ -112,11 +127,9 @@ func (e *Engine) restoreLiveAlert(d *decoder) *liveAlert {
 	l.details = read.clone()
 	l.severity, l.status = Severity(d.byte()), Status(d.byte())
 	l.latest, l.latestRaw, l.latestAt = d.time(), e.restoreRawIndex(d), d.int()
-	if n := d.count(3); n > 0 {
-		l.sources = make([]source, n)
-		for i := range l.sources {
-			l.sources[i] = source{raw: e.restoreRawIndex(d), episode: d.int(), count: d.uint()}
-		}
+	for n := d.count(3); n > 0; n-- {
+		l.sources = append(l.sources,
+			source{raw: e.restoreRawIndex(d), episode: d.int(), count: d.uint()})
 	}
 	e.restoreTimer(d, &l.forget)
 	if e.alerts[fp] != nil {
@@ -218,15 +231,17 @@ func (w *window) restore(d *decoder) {
 
 func (e *Engine) restoreMember(d *decoder, in *incident, alerts []*liveAlert) {
 	i := d.uint()
-	m := &member{incident: in, firing: d.bool()}
+	read := member{incident: in, firing: d.bool()}
 	current := d.bool()
-	m.severity, m.first, m.last, m.events = Severity(d.byte()), d.time(), d.time(), d.uint()
+	read.severity, read.first, read.last, read.events = Severity(d.byte()), d.time(), d.time(), d.uint()
 	if i >= uint64(len(alerts)) {
 		d.fail("an incident names alert %d of %d", i, len(alerts))
 		return
 	}
 	l := alerts[i]
-	m.alert = l
+	read.alert = l
+	m := l.newMember(in)
+	*m = read
 	if current && l.member != nil {
 		d.fail("alert %s belongs to two incidents", l.fingerprint)
 		return

@@ -14,7 +14,7 @@ import (
 //
 // The magic ends in the version. Another version is refused: the log has everything that a
 // snapshot has, so an engine that changed its mind about the form replays.
-const snapshotMagic = "quell engine snapshot 2\n"
+const snapshotMagic = "quell engine snapshot 3\n"
 
 // Snapshot appends the engine's state to dst. It is canonical: equal states give equal bytes. It
 // must not be called during Step.
@@ -32,7 +32,13 @@ func (e *Engine) appendBody(dst []byte) []byte {
 	dst = appendInt(dst, e.now)
 	dst = appendUint(dst, e.timers.seq)
 	rules := e.rules.Hash()
-	dst = append(append(dst, rules[:]...), e.hash.sum[:]...)
+	dst = appendUint(append(dst, rules[:]...), uint64(len(e.replaced)))
+	for _, h := range e.replaced {
+		dst = append(dst, h[:]...)
+	}
+	for _, lane := range e.hash.lanes {
+		dst = appendWord(dst, lane)
+	}
 	dst = appendBool(appendBool(dst, e.merge.listed), e.merge.ended)
 	dst = appendInt(dst, e.merge.low)
 	dst = e.backlog.append(dst)

@@ -1,5 +1,7 @@
 package correlate
 
+import "slices"
+
 // Stats are an engine's figures for metrics. All are gauges of its state, but the counters at the
 // end, which count since New or Restore.
 type Stats struct {
@@ -40,6 +42,11 @@ func (e *Engine) Position() int64 { return e.position }
 // Rules returns the hash of the rule set in force.
 func (e *Engine) Rules() RuleHash { return e.rules.Hash() }
 
+// Replaced returns the hashes of the rule sets that were in force before, at most 64, newest last:
+// those that only an explicit rule change brings back.
+func (e *Engine) Replaced() []RuleHash { return slices.Clone(e.replaced) }
+
 // Hash returns a hash that chains the position and content of every record applied and all that
-// it brought about. Two engines of one version with equal hashes have the same history.
-func (e *Engine) Hash() [32]byte { return e.hash.sum }
+// it brought about. Two engines of one version with equal hashes have the same history (but for an
+// accident in 2^64, or somebody who wants it: it is no signature).
+func (e *Engine) Hash() [32]byte { return e.hash.sum() }

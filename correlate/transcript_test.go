@@ -141,6 +141,8 @@ func (p *player) do(line string) {
 		r := p.scribe.record(KindRuleChange, base.Add(a.duration(p.t, "t", 0)))
 		copy(r.RuleChange.Previous[:], a.take("from", "r1"))
 		copy(r.RuleChange.Hash[:], a.take("to", "r2"))
+		r.RuleChange.Explicit = a.flag("explicit")
+		a.done(p.t)
 		p.step(r)
 	case "stats":
 		fmt.Fprintf(&p.outcome, "%+v\n", p.engine.Stats())
@@ -283,6 +285,10 @@ func (p *player) print(fx *Effects) {
 	}
 	for _, a := range fx.Answered {
 		fmt.Fprintf(&p.outcome, "%s %s %s\n", when(a.At), a.Response.Action, a.Outcome)
+	}
+	for _, c := range fx.Changed {
+		fmt.Fprintf(&p.outcome, "%s rules %s %s\n", when(c.At),
+			bytes.TrimRight(c.Change.Hash[:], "\x00"), c.Outcome)
 	}
 	if fx.Ignored > 0 {
 		fmt.Fprintf(&p.outcome, "ignored %d\n", fx.Ignored)

@@ -5,12 +5,14 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"quell/correlate"
+	"quell/correlate/wire"
 )
 
 // correlating is the role that folds alerts into incidents and pages: one engine per alerts
@@ -78,6 +80,7 @@ type engineOwner struct {
 
 	fx       correlate.Effects
 	batch    []correlate.Record
+	decoder  wire.Decoder // of what is in batch
 	snapshot snapshot
 	position int64 // committed
 	last     time.Time
@@ -155,6 +158,7 @@ func (e *engineOwner) replay(ctx context.Context, from int64, commits []committe
 	end := commits[len(commits)-1].Position
 	agreed, part := from, partition{e.c.o.Topics.Alerts, e.id}
 	err := e.c.o.Kafka.readRange(ctx, part, from, end, func(r *kgo.Record) error {
+		e.nextBatch()
 		if err := e.decode(r); err != nil {
 			return err
 		}
@@ -165,7 +169,6 @@ func (e *engineOwner) replay(ctx context.Context, from int64, commits []committe
 		if err := e.engine.Step(e.batch, &e.fx); err != nil {
 			return err
 		}
-		e.batch = e.batch[:0]
 		e.fx.Reset()
 		return nil
 	})
@@ -216,6 +219,12 @@ func (d *Divergence) Error() string {
 func (e *engineOwner) adoptRules(ctx context.Context) error {
 	want, have := e.c.rules.current().Hash(), e.engine.Rules()
 	if want == have {
+		return nil
+	}
+	if slices.Contains(e.engine.Replaced(), want) {
+		e.c.log.Warn("the rules configured here were replaced by others, which stay in force: restart "+
+			"this process with the new configuration, or apply the old rules by command",
+			"partition", e.id, "in_force", have, "configured", want)
 		return nil
 	}
 	e.c.log.Info("the rules changed", "partition", e.id, "from", have, "to", want)

@@ -120,28 +120,36 @@ func (e *engineOwner) fold(ctx context.Context, fetches kgo.Fetches) error {
 	var errs []error
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		e.high = p.HighWatermark
-		for _, r := range p.Records {
-			if err := e.decode(r); err != nil {
+		for records := range slices.Chunk(p.Records, stepRecords) {
+			if err := e.foldChunk(ctx, records); err != nil {
 				errs = append(errs, err)
 				return
 			}
 		}
 	})
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	for batch := range slices.Chunk(e.batch, stepRecords) {
-		if err := e.step(batch); err != nil {
+	return errors.Join(errs...)
+}
+
+func (e *engineOwner) foldChunk(ctx context.Context, records []*kgo.Record) error {
+	e.nextBatch()
+	for _, r := range records {
+		if err := e.decode(r); err != nil {
 			return err
 		}
-		if e.out.large() {
-			if err := e.commit(ctx, false); err != nil {
-				return err
-			}
-		}
 	}
-	e.batch = e.batch[:0]
+	if err := e.step(e.batch); err != nil {
+		return err
+	}
+	if e.out.large() {
+		return e.commit(ctx, false)
+	}
 	return nil
+}
+
+// nextBatch forgets the records that were decoded: their memory is used again.
+func (e *engineOwner) nextBatch() {
+	e.batch = e.batch[:0]
+	e.decoder.Reset()
 }
 
 func (e *engineOwner) step(batch []correlate.Record) error {
@@ -159,7 +167,7 @@ func (e *engineOwner) step(batch []correlate.Record) error {
 // decode appends a record of the alerts topic to the batch. One that cannot be read stops the
 // partition: an engine that skipped it would differ from the one that wrote it.
 func (e *engineOwner) decode(r *kgo.Record) error {
-	rec, err := wire.Decode(r.Value)
+	rec, err := e.decoder.Decode(r.Value)
 	if err != nil {
 		return fmt.Errorf("%s/%d at %d: %w", r.Topic, r.Partition, r.Offset, err)
 	}
@@ -171,8 +179,19 @@ func (e *engineOwner) decode(r *kgo.Record) error {
 // observe brings metrics and status up to the batch.
 func (e *engineOwner) observe() {
 	m, id := e.c.metrics, fmt.Sprint(e.id)
+	var became [correlate.OverLimit + 1]int
 	for i := range e.fx.Disposed {
-		e.c.metrics.alerts.WithLabelValues(e.fx.Disposed[i].Disposition.String()).Inc()
+		became[e.fx.Disposed[i].Disposition]++
+	}
+	for d, n := range became {
+		if n > 0 {
+			m.alerts.WithLabelValues(correlate.Disposition(d).String()).Add(float64(n))
+		}
+	}
+	for i := range e.fx.Changed {
+		c := &e.fx.Changed[i]
+		e.c.log.Info("a change of the rules", "partition", e.id, "from", c.Change.Previous,
+			"to", c.Change.Hash, "explicit", c.Change.Explicit, "outcome", c.Outcome)
 	}
 	m.ignored.Add(float64(e.fx.Ignored))
 	for i := range e.fx.Answered {

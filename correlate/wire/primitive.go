@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"unsafe"
 
 	"quell/correlate"
 )
@@ -40,6 +41,8 @@ func boolByte(b bool) byte {
 type Reader struct {
 	Src []byte
 	Err error
+
+	batch *Decoder // whose batch strings and lists live as long as; nil: copies
 }
 
 // Take returns the next n bytes, a view, or nil after an error.
@@ -65,6 +68,11 @@ func (d *Reader) Byte() byte {
 
 // Uint reads a varint.
 func (d *Reader) Uint() uint64 {
+	if len(d.Src) > 0 && d.Src[0] < 0x80 && d.Err == nil { // nearly every length
+		v := d.Src[0]
+		d.Src = d.Src[1:]
+		return uint64(v)
+	}
 	v, n := binary.Uvarint(d.Src)
 	return advance(d, v, n)
 }
@@ -100,16 +108,21 @@ func (d *Reader) Count(min int) int {
 	return int(n)
 }
 
-// String reads a string, a copy.
+// String reads a string, a copy (of a Decoder: a view).
 func (d *Reader) String() string {
 	n := d.Uint()
 	if d.Err == nil && n > uint64(len(d.Src)) {
 		d.Err = ErrTruncated
 	}
-	if d.Err != nil {
+	if d.Err != nil || n == 0 {
 		return ""
 	}
-	return string(d.Take(int(n)))
+	b := d.Src[:n]
+	d.Src = d.Src[n:]
+	if d.batch != nil {
+		return unsafe.String(&b[0], len(b))
+	}
+	return string(b)
 }
 
 // Labels reads what AppendLabels wrote; nil for none.
@@ -118,7 +131,12 @@ func (d *Reader) Labels() []correlate.Label {
 	if n == 0 {
 		return nil
 	}
-	labels := make([]correlate.Label, n)
+	var labels []correlate.Label
+	if d.batch != nil {
+		labels = d.batch.labelsOf(n)
+	} else {
+		labels = make([]correlate.Label, n)
+	}
 	for i := range labels {
 		labels[i] = correlate.Label{Name: d.String(), Value: d.String()}
 	}

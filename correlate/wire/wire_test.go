@@ -28,6 +28,8 @@ func samples() map[string]correlate.Record {
 			Of: []correlate.RawPartition{raw.RawPartition, {Topic: "x", Partition: 1}}}},
 		"rule change": {Kind: correlate.KindRuleChange,
 			RuleChange: correlate.RuleChange{Previous: correlate.RuleHash{1}, Hash: correlate.RuleHash{2}}},
+		"rule command": {Kind: correlate.KindRuleChange, RuleChange: correlate.RuleChange{
+			Previous: correlate.RuleHash{1}, Hash: correlate.RuleHash{2}, Explicit: true}},
 	}
 }
 
@@ -54,12 +56,55 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// The form of a rule change is older than commands: what was written before must be read.
+func TestARuleChangeKeepsItsForm(t *testing.T) {
+	change := samples()["rule change"]
+	want := append(append([]byte{1, 5, 1}, make([]byte, 15)...), append([]byte{2}, make([]byte, 15)...)...)
+	if got := wire.Append(nil, &change); !bytes.Equal(got, want) {
+		t.Fatalf("% x, want % x", got, want)
+	}
+}
+
+// A Decoder reads what Decode reads, into the same memory again and again.
+func TestADecoderUsesItsMemoryAgain(t *testing.T) {
+	var d wire.Decoder
+	var values [][]byte
+	for range 300 {
+		for _, r := range samples() {
+			if r.Kind == correlate.KindAlert {
+				values = append(values, wire.Append(nil, &r))
+			}
+		}
+	}
+	batch := func() {
+		d.Reset()
+		for _, v := range values {
+			if _, err := d.Decode(v); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	batch()
+	batch()
+	if n := testing.AllocsPerRun(5, batch); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, r := range samples() {
 		f.Add(wire.Append(nil, &r))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := wire.Decode(b)
+		var d wire.Decoder
+		for range 2 {
+			d.Reset()
+			view, same := d.Decode(b)
+			if (err == nil) != (same == nil) || err == nil && !reflect.DeepEqual(r, view) {
+				t.Fatalf("%x: decoded %+v, %v, as a view %+v, %v", b, r, err, view, same)
+			}
+		}
 		if err != nil {
 			return
 		}
