@@ -57,9 +57,14 @@
 // number, fault), so [Truth.FaultOf] finds the fault of an archived event without a table, and
 // nobody does who lacks the seed.
 //
+// # Loads
+//
+// A [Load] is the other kind of stream, for benchmarks: named, stable, with exact proportions and no
+// story. What is measured with it today can be compared with what is measured next year.
+//
 // # What the package must not do
 //
-// It is a pure function of Options: no clock, no global randomness, no floating point in the
+// It is a pure function of its options: no clock, no global randomness, no floating point in the
 // generator. Equal options give equal bytes on every machine. It keeps the plan in memory (some
 // thousand alerts), never the events.
 package workload
