@@ -15,7 +15,7 @@ free_port() {
 }
 port=${KAFKA_PORT:-$(free_port)}
 controller=$(free_port)
-dir=$PWD/.cache/kafka/run
+dir=${KAFKA_DIR:-$PWD/.cache/kafka/run}
 mkdir -p "$dir"
 sed -e "s|@LISTENERS@|PLAINTEXT://127.0.0.1:$port|" -e "s|@CONTROLLER_PORT@|$controller|" \
   -e "s|@DIR@|$dir|" deploy/kafka/server.properties.tmpl >"$dir/server.properties"
