@@ -32,8 +32,11 @@ func Restore(o Options, src []byte) (*Engine, error) {
 
 func snapshotBody(src []byte) ([]byte, error) {
 	body, ok := bytes.CutPrefix(src, []byte(snapshotMagic))
+	if !ok && bytes.HasPrefix(src, []byte(snapshotMagic[:magicBeforeVersion])) {
+		return nil, ErrVersion
+	}
 	if !ok {
-		return nil, errors.New("it does not begin as a snapshot of this version does")
+		return nil, errors.New("it does not begin as a snapshot does")
 	}
 	if len(body) < sha256.Size {
 		return nil, errTruncated

@@ -3,6 +3,7 @@ package correlate
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -12,9 +13,18 @@ import (
 // that wait for a watermark, each list in an order that does not depend on how the state came
 // about. What can be derived is left out: groups, counters, the timer queue.
 //
-// The magic ends in the version. Another version is refused: the log has everything that a
-// snapshot has, so an engine that changed its mind about the form replays.
+// The magic ends in the version. Another version is refused ([ErrVersion]): the log has everything
+// that a snapshot has, so an engine that changed its mind about the form replays.
 const snapshotMagic = "quell engine snapshot 3\n"
+
+// Version is the engine's. It changes with the form of snapshots and with what goes into [Engine.Hash]:
+// neither can be compared across versions.
+const Version = 3
+
+// ErrVersion says that a snapshot was made by another version of the engine.
+var ErrVersion = errors.New("it was made by another version of the engine")
+
+const magicBeforeVersion = len("quell engine snapshot ")
 
 // Snapshot appends the engine's state to dst. It is canonical: equal states give equal bytes. It
 // must not be called during Step.

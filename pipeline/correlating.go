@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -108,7 +109,10 @@ func (c *correlating) recover(ctx context.Context, id int32) (*engineOwner, erro
 }
 
 func (e *engineOwner) restore(ctx context.Context, st *unitState) error {
-	var err error
+	err := e.c.rules.refresh(ctx)
+	if err != nil {
+		return err
+	}
 	if e.engine, err = e.build(st); err != nil {
 		return err
 	}
@@ -139,14 +143,26 @@ func (e *engineOwner) restore(ctx context.Context, st *unitState) error {
 	return e.adoptRules(ctx)
 }
 
-// build makes the engine from the newest snapshot, or an empty one at the start of the log.
+// build makes the engine from the newest snapshot, or an empty one for the start of the log. So does
+// a snapshot of another version of the engine, when quell was updated without a clean stop: what it
+// has, the log has.
 func (e *engineOwner) build(st *unitState) (*correlate.Engine, error) {
 	opts := correlate.Options{Partition: e.id, Clock: e.c.o.Clock, Limits: e.c.o.Correlate.Limits,
 		RuleSet: e.c.rules.current(), RuleSets: e.c.rules.lookup}
 	if st.manifest == nil {
 		return correlate.New(opts)
 	}
-	return correlate.Restore(opts, st.body)
+	engine, err := correlate.Restore(opts, st.body)
+	if errors.Is(err, correlate.ErrVersion) {
+		e.c.log.Warn("the snapshot was made by another version of the engine: the partition is rebuilt from "+
+			"its log", "partition", e.id, "up_to", st.manifest.Position)
+		if len(st.commits) == 0 {
+			st.commits = []committed{{Position: st.manifest.Position}}
+		}
+		st.manifest = nil
+		return correlate.New(opts)
+	}
+	return engine, err
 }
 
 // replay folds, without effects, what was folded and committed before, and compares the engine's
@@ -164,6 +180,9 @@ func (e *engineOwner) replay(ctx context.Context, from int64, commits []committe
 		}
 		var err error
 		if agreed, commits, err = e.compare(agreed, r.Offset, commits); err != nil {
+			return err
+		}
+		if err := e.c.rules.know(ctx, e.batch); err != nil {
 			return err
 		}
 		if err := e.engine.Step(e.batch, &e.fx); err != nil {
@@ -186,7 +205,7 @@ func (e *engineOwner) compare(agreed, at int64, commits []committed) (int64, []c
 	for len(commits) > 0 && commits[0].Position <= at {
 		c := commits[0]
 		hash := e.engine.Hash()
-		if c.Hash != "" && hex.EncodeToString(hash[:]) != c.Hash {
+		if c.Hash != "" && c.Engine == correlate.Version && hex.EncodeToString(hash[:]) != c.Hash {
 			e.c.metrics.divergence.Inc()
 			return 0, nil, &Divergence{Topic: e.c.o.Topics.Alerts, Partition: e.id, Agreed: agreed,
 				Position: c.Position, Unit: e.keeper.unit}
@@ -223,7 +242,7 @@ func (e *engineOwner) adoptRules(ctx context.Context) error {
 	}
 	if slices.Contains(e.engine.Replaced(), want) {
 		e.c.log.Warn("the rules configured here were replaced by others, which stay in force: restart "+
-			"this process with the new configuration, or apply the old rules by command",
+			"this process with the new configuration, or put these in force with `quell rules apply`",
 			"partition", e.id, "in_force", have, "configured", want)
 		return nil
 	}

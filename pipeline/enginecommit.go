@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"quell/correlate"
 )
 
 // commit produces what is pending and the position in one transaction. A clean stop writes a
@@ -59,7 +61,8 @@ func (e *engineOwner) records(m *manifest, position int64) ([]*kgo.Record, error
 		records = append(records, turn...)
 	}
 	hash := e.engine.Hash()
-	pos, err := e.keeper.position(committed{Position: position, Hash: hex.EncodeToString(hash[:])})
+	pos, err := e.keeper.position(committed{Position: position, Hash: hex.EncodeToString(hash[:]),
+		Engine: correlate.Version})
 	return append(records, pos), err
 }
 

@@ -62,11 +62,16 @@ func (e *engineOwner) tick(ctx context.Context) error {
 
 // append writes one record to an alerts partition, outside of transactions.
 func (c *correlating) append(ctx context.Context, id int32, r *correlate.Record, at correlate.Time) error {
-	rec := &kgo.Record{Topic: c.o.Topics.Alerts, Partition: id, Value: wire.Append(nil, r)}
-	if c.o.Clock == correlate.ClockEvent {
+	return write(ctx, c.plain, appended(c.o, id, r, at))
+}
+
+// appended is the record of an alerts partition that says r at a time, if the clock is the events'.
+func appended(o *Options, id int32, r *correlate.Record, at correlate.Time) *kgo.Record {
+	rec := &kgo.Record{Topic: o.Topics.Alerts, Partition: id, Value: wire.Append(nil, r)}
+	if o.Clock == correlate.ClockEvent {
 		rec.Timestamp = time.UnixMilli(max(int64(at), 1))
 	}
-	return write(ctx, c.plain, rec)
+	return rec
 }
 
 // loop reads, steps and commits. When idle, effects are committed at once; under load they gather
@@ -136,6 +141,9 @@ func (e *engineOwner) foldChunk(ctx context.Context, records []*kgo.Record) erro
 		if err := e.decode(r); err != nil {
 			return err
 		}
+	}
+	if err := e.c.rules.know(ctx, e.batch); err != nil {
+		return err
 	}
 	if err := e.step(e.batch); err != nil {
 		return err

@@ -146,6 +146,7 @@ func (w *world) commits() (out []committed) {
 type committed struct {
 	Position int64  `json:"position"`
 	Hash     string `json:"hash"`
+	Engine   int    `json:"engine"`
 }
 
 // plant makes the log say that the engine was in another state at the n-th committed position: it
@@ -219,6 +220,37 @@ func TestDivergence(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%d pages of %s, want 1", n, service)
 		}
+	}
+}
+
+// What another version of the engine has left is not compared: the partition is rebuilt from its log,
+// and nothing is told twice.
+func TestAnotherVersion(t *testing.T) {
+	w := newWorld(t, nil)
+	w.worked()
+	before := len(w.read("incidents"))
+	const unit = "correlate/alerts/0"
+	commits := w.commits()
+	last := commits[len(commits)-1]
+	last.Engine, last.Hash = last.Engine-1, "of another version"
+	value, err := json.Marshal(last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := []*kgo.Record{{Topic: "snapshots", Key: []byte(unit + "/manifest")},
+		{Topic: "snapshots", Key: []byte(unit + "/position")},
+		{Topic: "snapshots", Key: []byte(unit + "/position"), Value: value}}
+	if err := w.cl.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	w.send(0, event("shop", "pod-1", "critical", "resolved"))
+	eventually(t, "the end is paged", func() bool { return len(w.pages()) == 2 })
+	if p := w.pages(); p[0].ID != p[1].ID || p[1].Revision <= p[0].Revision {
+		t.Errorf("pages %+v", p)
+	}
+	if n := len(w.read("incidents")); n <= before {
+		t.Errorf("%d revisions, want more than the %d of before", n, before)
 	}
 }
 

@@ -47,6 +47,7 @@ type manifest struct {
 type committed struct {
 	Position int64  `json:"position"`
 	Hash     string `json:"hash"`
+	Engine   int    `json:"engine"` // version of the engine: hashes of two versions are not compared
 }
 
 // describe fills the manifest's account of a body.

@@ -52,6 +52,9 @@ func TestRealCheckpoints(t *testing.T) {
 	}
 
 	t.Run("divergence", func(t *testing.T) { divergence(t, c, config, listen, roles) })
+	if out := quell(t, exitOK, "rules", "apply", "--config", config, "--json"); !strings.Contains(out, `"partitions": 1`) {
+		t.Errorf("rules apply says %s", out)
+	}
 	s = begin()
 	c.produce("quell.events", []byte(event("b", "blog", "host-1", "critical", "firing")))
 	s.waitFor("the next page", func() bool { return pages() == 2 })

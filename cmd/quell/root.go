@@ -41,7 +41,7 @@ incidents, filters by severity, pages, and archives every event in ClickHouse.`,
 	f.BoolVar(&g.json, "json", false, "print results as JSON")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(newRun(g), newDemo(g), newTry(g), newCheck(g), newConfig(g), newTopics(g),
-		newCheckpoints(g), newProduce(g), newTap(g), newSQL(g), newDev(g), newAudit(g), newBench(g),
+		newCheckpoints(g), newRules(g), newProduce(g), newTap(g), newSQL(g), newDev(g), newAudit(g), newBench(g),
 		newBenchPart(), newVersion(g))
 	for _, c := range root.Commands() {
 		if c.HasSubCommands() && !c.Runnable() {
