@@ -2,6 +2,7 @@ package correlate_test
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -102,6 +103,11 @@ type player struct {
 
 	ticking bool // an owner ticks between the commands
 	ticked  Time
+
+	quick   bool // write down records and effects instead of telling the outcome
+	written []Record
+	fx      Effects
+	stopped error // what comes next makes no sense
 }
 
 func (p *player) do(line string) {
@@ -118,6 +124,10 @@ func (p *player) do(line string) {
 	case "alert":
 		p.step(p.scribe.alert(p.t, a))
 	case "again":
+		if p.scribe.last.Alert == nil {
+			p.stopped = errors.New("there is nothing to repeat")
+			return
+		}
 		p.step(p.scribe.again(p.t, a))
 	case "tick":
 		at := a.duration(p.t, "t", 0)
@@ -210,6 +220,10 @@ func (p *player) tickTo(t Time) {
 		p.ticked = p.ticked.Add(2 * Second)
 		r := p.scribe.record(KindTick, p.ticked)
 		r.Tick.At = p.ticked
+		if p.quick {
+			p.write(r)
+			continue
+		}
 		var fx Effects
 		if err := p.engine.Step([]Record{r}, &fx); err != nil {
 			p.t.Fatal(err)
@@ -224,6 +238,10 @@ func (p *player) step(r Record) {
 		p.tickTo(r.Time)
 		r.Offset = p.engine.Position()
 		p.scribe.offset = r.Offset + 1
+	}
+	if p.quick {
+		p.write(r)
+		return
 	}
 	var fx Effects
 	if err := p.engine.Step([]Record{r}, &fx); err != nil {
@@ -240,6 +258,21 @@ func (p *player) step(r Record) {
 	}
 	if now := p.engine.Stats(); now.Evicted+now.Forced == 0 { // these counters do not survive
 		p.engine = restored
+	}
+}
+
+// write applies a record without a word about it.
+func (p *player) write(r Record) {
+	known := len(p.fx.Incidents)
+	if p.stopped != nil {
+		return
+	}
+	if p.stopped = p.engine.Step([]Record{r}, &p.fx); p.stopped != nil {
+		return
+	}
+	p.written = append(p.written, r)
+	for i := range p.fx.Incidents[known:] {
+		p.name(p.fx.Incidents[known+i].ID)
 	}
 }
 

@@ -37,6 +37,8 @@ func (w *twin) record(r *Record) {
 		b.highest = r.Alert.Raw.Offset
 		w.alert(r.Alert)
 		b.behind = b.behind && r.Alert.Behind > 0
+	case KindRuleChange:
+		w.say(w.now, "%s%s", saysChange(&r.RuleChange), w.rules.(*twinRules).change(&r.RuleChange))
 	case KindWatermark:
 		b.behind = b.behind && r.Watermark.Next <= b.highest
 	}

@@ -16,7 +16,7 @@ import (
 // all of them for every question, keeps no timer queue and visits every tick. It shares no code
 // with the engine.
 type twin struct {
-	rules     *twoRules
+	rules     interface{ of(cluster string) *Rule }
 	lateness  Duration
 	now       Time
 	incidents []*twinIncident
@@ -428,6 +428,10 @@ func engineLines(fx *Effects) []twinLine {
 		}
 		out = append(out, twinLine{in.At, fmt.Sprintf("%d %s %s %s %d/%d %d %s", numbers[in.ID],
 			in.Cause, in.State, in.Severity, in.Firing, in.Alerts, in.Events, reason)})
+	}
+	for i := range fx.Changed {
+		out = append(out, twinLine{fx.Changed[i].At, saysChange(&fx.Changed[i].Change) +
+			fx.Changed[i].Outcome.String()})
 	}
 	for _, d := range fx.Disposed {
 		text := fmt.Sprintf("%.3s %s", d.Alert.Fingerprint[:], d.Disposition)
