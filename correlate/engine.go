@@ -37,7 +37,7 @@ type Engine struct {
 	fx       *Effects // of the Step that is running
 	received Time     // record time of the alert that is being applied; 0 while timers fire
 	key      []byte   // scratch
-	touched  uint64   // so that the compiler does not leave warm out
+	touched  uint64   // see touch
 }
 
 // New returns an engine that has seen nothing. The error says which option is impossible.

@@ -30,7 +30,8 @@ type liveAlert struct {
 	details     details
 	members     []*member // of all incidents that are not forgotten
 	oneMember   [1]*member
-	forget      timer // runs while it is a member of nothing
+	forget      timer  // runs while it is a member of nothing
+	place       uint64 // in the snapshot that is being written
 }
 
 // member is an alert's part in one incident.

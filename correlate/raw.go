@@ -5,7 +5,8 @@ import "strings"
 // rawPartition is what the engine knows of one raw partition (or one of the responses topic).
 type rawPartition struct {
 	RawPartition
-	highest int64 // raw offset, the highest received; -1 before the first
+	highest int64  // raw offset, the highest received; -1 before the first
+	place   uint64 // in the snapshot that is being written
 
 	// Under the append clock:
 	behind bool   // it was read late, and has not said yet that it caught up

@@ -3,6 +3,7 @@ package correlate
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ const magicBeforeVersion = len("quell engine snapshot ")
 // must not be called during Step.
 func (e *Engine) Snapshot(dst []byte) []byte {
 	start := len(dst)
+	dst = slices.Grow(dst, 1<<12+256*len(e.alerts)+768*len(e.incidents)) // growing copies it all
 	dst = append(dst, snapshotMagic...)
 	dst = e.appendBody(dst)
 	sum := sha256.Sum256(dst[start:])
@@ -53,15 +55,18 @@ func (e *Engine) appendBody(dst []byte) []byte {
 	dst = appendInt(dst, e.merge.low)
 	dst = e.backlog.append(dst)
 
-	raws, rawIndex := e.raws.sorted()
+	raws := e.raws.sorted()
 	dst = appendUint(dst, uint64(len(raws)))
 	for _, raw := range raws {
 		dst = appendRaw(dst, raw)
 	}
-	alerts, alertIndex := e.sortedAlerts()
+	alerts := e.sortedAlerts()
 	dst = appendUint(dst, uint64(len(alerts)))
-	for _, l := range alerts {
-		dst = appendLiveAlert(dst, l, rawIndex)
+	for i, l := range alerts {
+		if i%ahead == 0 {
+			e.touched = touch(alerts[i:min(i+ahead, len(alerts))])
+		}
+		dst = appendLiveAlert(dst, l)
 	}
 	incidents := make([]*incident, 0, len(e.incidents))
 	for _, in := range e.incidents { //quell:unsorted the next line sorts
@@ -70,38 +75,46 @@ func (e *Engine) appendBody(dst []byte) []byte {
 	slices.SortFunc(incidents, func(a, b *incident) int { return strings.Compare(a.ID, b.ID) })
 	dst = appendUint(dst, uint64(len(incidents)))
 	for _, in := range incidents {
-		dst = in.append(dst, alertIndex, rawIndex)
+		dst = in.append(dst)
 	}
 	return e.merge.append(dst)
 }
 
-// sorted returns the raw partitions by name and the place of each.
-func (r *raws) sorted() ([]*rawPartition, map[*rawPartition]uint64) {
+// sorted returns the raw partitions by name and notes the place of each.
+func (r *raws) sorted() []*rawPartition {
 	all := slices.Clone(r.all)
 	slices.SortFunc(all, func(a, b *rawPartition) int {
 		return comparePartition(a.RawPartition, b.RawPartition)
 	})
-	index := make(map[*rawPartition]uint64, len(all))
 	for i, raw := range all {
-		index[raw] = uint64(i)
+		raw.place = uint64(i)
 	}
-	return all, index
+	return all
 }
 
-// sortedAlerts returns the alerts by fingerprint and the place of each.
-func (e *Engine) sortedAlerts() ([]*liveAlert, map[*liveAlert]uint64) {
-	all := make([]*liveAlert, 0, len(e.alerts))
-	for _, l := range e.alerts { //quell:unsorted the next statement sorts
-		all = append(all, l)
+// sortedAlerts returns the alerts by fingerprint and notes the place of each. What is compared lies
+// in the list: fingerprints are hashes, so that their first words nearly always decide.
+func (e *Engine) sortedAlerts() []*liveAlert {
+	type entry struct {
+		first uint64
+		l     *liveAlert
 	}
-	slices.SortFunc(all, func(a, b *liveAlert) int {
-		return bytes.Compare(a.fingerprint[:], b.fingerprint[:])
+	list := make([]entry, 0, len(e.alerts))
+	for fp, l := range e.alerts { //quell:unsorted the next statement sorts
+		list = append(list, entry{binary.BigEndian.Uint64(fp[:]), l})
+	}
+	slices.SortFunc(list, func(a, b entry) int {
+		if a.first != b.first {
+			return compare(a.first, b.first)
+		}
+		return bytes.Compare(a.l.fingerprint[:], b.l.fingerprint[:])
 	})
-	index := make(map[*liveAlert]uint64, len(all))
-	for i, l := range all {
-		index[l] = uint64(i)
+	all := make([]*liveAlert, len(list))
+	for i := range list {
+		all[i] = list[i].l
+		all[i].place = uint64(i)
 	}
-	return all, index
+	return all
 }
 
 func appendRaw(dst []byte, r *rawPartition) []byte {
@@ -111,25 +124,25 @@ func appendRaw(dst []byte, r *rawPartition) []byte {
 	return appendBool(appendBool(appendBool(dst, r.awaited), r.finished), r.idle)
 }
 
-func appendLiveAlert(dst []byte, l *liveAlert, rawIndex map[*rawPartition]uint64) []byte {
+func appendLiveAlert(dst []byte, l *liveAlert) []byte {
 	dst = append(dst, l.fingerprint[:]...)
 	for _, s := range l.details.all() {
 		dst = appendDelimited(dst, *s)
 	}
 	dst = append(dst, byte(l.severity), byte(l.status))
 	dst = appendInt(dst, l.latest)
-	dst = appendUint(dst, rawIndex[l.latestRaw])
+	dst = appendUint(dst, l.latestRaw.place)
 	dst = appendInt(dst, l.latestAt)
 	sources := l.sources
 	if len(sources) > 1 { // their order is that of arrival and means nothing
 		sources = slices.Clone(sources)
 		slices.SortFunc(sources, func(a, b source) int {
-			return compare(rawIndex[a.raw], rawIndex[b.raw])
+			return compare(a.raw.place, b.raw.place)
 		})
 	}
 	dst = appendUint(dst, uint64(len(sources)))
 	for _, s := range sources {
-		dst = appendUint(dst, rawIndex[s.raw])
+		dst = appendUint(dst, s.raw.place)
 		dst = appendInt(dst, s.episode)
 		dst = appendUint(dst, s.count)
 	}
@@ -151,20 +164,19 @@ func (b *backlog) append(dst []byte) []byte {
 }
 
 // appendAwaits writes the holds that last; the others mean nothing any more.
-func (in *incident) appendAwaits(dst []byte, rawIndex map[*rawPartition]uint64) []byte {
+func (in *incident) appendAwaits(dst []byte) []byte {
 	lasting := slices.DeleteFunc(slices.Clone(in.awaits), func(a awaited) bool { return !a.lasts() })
 	slices.SortFunc(lasting, func(a, b awaited) int {
-		return compare(rawIndex[a.raw], rawIndex[b.raw])
+		return compare(a.raw.place, b.raw.place)
 	})
 	dst = appendUint(dst, uint64(len(lasting)))
 	for _, a := range lasting {
-		dst = appendUint(dst, rawIndex[a.raw])
+		dst = appendUint(dst, a.raw.place)
 	}
 	return dst
 }
 
-func (in *incident) append(dst []byte, alertIndex map[*liveAlert]uint64,
-	rawIndex map[*rawPartition]uint64) []byte {
+func (in *incident) append(dst []byte) []byte {
 	dst = appendIncident(dst, &in.Incident)
 	for _, d := range in.terms.durations() {
 		dst = appendInt(dst, *d)
@@ -178,14 +190,14 @@ func (in *incident) append(dst []byte, alertIndex map[*liveAlert]uint64,
 		dst = appendInt(dst, *t)
 	}
 	dst = appendUint(append(dst, byte(in.owed)), in.owedSeq)
-	dst = in.appendAwaits(dst, rawIndex)
+	dst = in.appendAwaits(dst)
 	dst = in.window.append(dst)
 	for _, t := range in.timers() {
 		dst = t.append(dst)
 	}
 	dst = appendUint(dst, uint64(len(in.members)))
 	for _, m := range in.members {
-		dst = appendUint(dst, alertIndex[m.alert])
+		dst = appendUint(dst, m.alert.place)
 		dst = appendBool(appendBool(dst, m.firing), m.alert.member == m)
 		dst = append(dst, byte(m.severity))
 		dst = appendInt(dst, m.first)

@@ -1,6 +1,6 @@
 package correlate
 
-// ahead is how many records are looked up together.
+// ahead is how many alerts are looked up together.
 const ahead = 16
 
 // warm looks up what the records are about and reads the first of it, for no other purpose than to
@@ -9,21 +9,25 @@ const ahead = 16
 // texts, its incident. Asked for in groups, the memory of sixteen alerts comes at the same time. It
 // decides nothing: a record may well find something else by the time that it is applied.
 func (e *Engine) warm(batch []Record) {
-	var found [ahead]*liveAlert
-	n := 0
+	var room [ahead]*liveAlert
+	found := room[:0]
 	for i := range batch {
 		if r := &batch[i]; r.Kind == KindAlert {
 			if l := e.alerts[r.Alert.Fingerprint]; l != nil {
-				found[n] = l
-				n++
+				found = append(found, l)
 			}
 		}
 	}
-	var touched uint64
-	for _, l := range found[:n] {
+	e.touched = touch(found)
+}
+
+// touch reads a little of each alert, its texts and its incident. What it returns means nothing, but
+// without it the compiler would leave the reading out.
+func touch(alerts []*liveAlert) (touched uint64) {
+	for _, l := range alerts {
 		touched += uint64(l.latestAt) + uint64(len(l.details.value)) + l.forget.seq
 	}
-	for _, l := range found[:n] {
+	for _, l := range alerts {
 		if s := l.details.service; s != "" {
 			touched += uint64(s[0])
 		}
@@ -36,5 +40,5 @@ func (e *Engine) warm(batch []Record) {
 				uint64(len(in.Services)) + uint64(in.window.last)
 		}
 	}
-	e.touched = touched
+	return touched
 }
