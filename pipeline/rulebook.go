@@ -41,11 +41,13 @@ func openRuleBook(ctx context.Context, s *Service, cl *kgo.Client) (*ruleBook, e
 	b := &ruleBook{kafka: &s.o.Kafka, adm: s.adm, topic: s.o.Topics.Rules, parse: s.o.Correlate.Parse,
 		log: s.log, memo: memo, sets: map[correlate.RuleHash]correlate.RuleSet{}}
 	if err := b.refresh(ctx); err != nil {
+		memo.Close()
 		return nil, err
 	}
 	rules := s.o.Correlate.Rules
 	if _, ok := b.sets[rules.Hash()]; !ok {
 		if err := write(ctx, cl, rulesRecord(b.topic, rules)); err != nil {
+			memo.Close()
 			return nil, fmt.Errorf("write the rule set: %w", err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -59,7 +60,8 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	defer cl.Close()
 	s.adm = adm
-	if err := s.check(ctx, cl); err != nil {
+	err = s.patiently(ctx, "look at the topics", func() error { return s.check(ctx, cl) })
+	if err != nil {
 		return err
 	}
 	roles, err := s.roles(ctx)
@@ -79,6 +81,19 @@ func (s *Service) Run(ctx context.Context) error {
 	close(s.ready)
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// patiently calls f until it succeeds, ctx ends, or it fails for a reason that stays. A broker that
+// is leaving, starting or electing a leader is no reason to end a process that was just started.
+func (s *Service) patiently(ctx context.Context, what string, f func() error) error {
+	for n := 0; ; n++ {
+		err := f()
+		if err == nil || ctx.Err() != nil || !kerr.IsRetriable(err) && !kgo.IsRetryableBrokerErr(err) {
+			return err
+		}
+		s.log.Warn("kafka has no answer yet; trying again", "to", what, "error", err, "wait", backoff(n))
+		pause(ctx, backoff(n))
+	}
 }
 
 // check refuses brokers and topics that cannot carry the promises.
@@ -126,14 +141,22 @@ func (s *Service) roles(ctx context.Context) ([]role, error) {
 		roles = append(roles, newArchiving(s))
 	}
 	if s.o.Roles.Correlate {
-		c, err := newCorrelating(ctx, s)
+		var c *correlating
+		err := s.patiently(ctx, "read the rule sets", func() (err error) {
+			c, err = newCorrelating(ctx, s)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
 		roles = append(roles, c)
 	}
 	if s.o.Roles.Intake {
-		in, err := newIntake(ctx, s)
+		var in *intake
+		err := s.patiently(ctx, "list the raw topics", func() (err error) {
+			in, err = newIntake(ctx, s)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
