@@ -14,7 +14,7 @@ import (
 
 // build makes the state: as many open alerts as asked for, below page_at, and for the other
 // fingerprints events that say that something is over. Intake remembers those like any other; the
-// engine, which never heard that it began, does not.
+// engine, which never heard that it began, forgets after alert_memory.
 func (m *measuring) build(ctx context.Context) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(m.broker.Addr()), kgo.DisableClientMetrics(),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.Lz4Compression()),
@@ -63,7 +63,10 @@ func (m *measuring) built(ctx context.Context) error {
 			return false, err
 		}
 		lag, err := m.metric(ctx, "quell_consumer_lag_records")
-		return m.rec.Alerts >= int64(m.o.Alerts) && lag < 100, err
+		if err != nil || lag > 100 || m.rec.Alerts < int64(m.o.Alerts) || m.rec.Alerts > int64(m.o.Alerts)*11/10 {
+			return false, fmt.Errorf("%d alerts are live, %d records not worked off: %w", m.rec.Alerts, lag, err)
+		}
+		return true, nil
 	})
 	if err != nil {
 		return err

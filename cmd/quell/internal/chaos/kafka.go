@@ -13,18 +13,22 @@ import (
 
 // endsOf returns the end of each partition of a topic.
 func endsOf(ctx context.Context, adm *kadm.Client, topic string) (map[int32]int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	listed, err := adm.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = listed.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ends of %s: %w", topic, err)
-	}
+	return offsetsOf(ctx, topic, adm.ListEndOffsets)
+}
+
+// offsetsOf asks until it is told: a broker that just came back has no leaders for a moment.
+func offsetsOf(ctx context.Context, topic string,
+	list func(context.Context, ...string) (kadm.ListedOffsets, error)) (map[int32]int64, error) {
 	out := map[int32]int64{}
-	listed.Each(func(o kadm.ListedOffset) { out[o.Partition] = o.Offset })
-	return out, nil
+	err := until(ctx, 30*time.Second, "the offsets of "+topic+" are known", func() (bool, error) {
+		listed, err := list(ctx, topic)
+		if err == nil {
+			err = listed.Error()
+		}
+		listed.Each(func(o kadm.ListedOffset) { out[o.Partition] = o.Offset })
+		return true, err
+	})
+	return out, err
 }
 
 // reach is a range of a partition, and who may see what of it.
@@ -78,16 +82,12 @@ func (r reach) each(ctx context.Context, f func(*kgo.Record) error) error {
 
 // visible returns what a read_committed consumer sees of a partition.
 func visible(ctx context.Context, addr string, adm *kadm.Client, topic string, partition int32) ([]*kgo.Record, error) {
-	stable, err := adm.ListCommittedOffsets(ctx, topic)
-	if err == nil {
-		err = stable.Error()
-	}
+	stable, err := offsetsOf(ctx, topic, adm.ListCommittedOffsets)
 	if err != nil {
-		return nil, fmt.Errorf("stable end of %s: %w", topic, err)
+		return nil, err
 	}
-	end, _ := stable.Lookup(topic, partition)
 	var out []*kgo.Record
-	err = reach{addr, topic, partition, end.Offset, true}.each(ctx, func(r *kgo.Record) error {
+	err = reach{addr, topic, partition, stable[partition], true}.each(ctx, func(r *kgo.Record) error {
 		out = append(out, r)
 		return nil
 	})

@@ -128,11 +128,11 @@ func (p *process) terminate() (time.Duration, error) {
 // ended says how a process ended that nobody had told to.
 func (p *process) ended() error {
 	if p.cmd == nil {
-		return fmt.Errorf("%s does not run", p.name)
+		return fmt.Errorf("%s %w: it does not run", p.name, errDead)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return fmt.Errorf("%s ended by itself: %w; see %s", p.name, errors.Join(p.err), p.logPath)
+	return fmt.Errorf("%s %w: %v; see %s", p.name, errDead, p.err, p.logPath)
 }
 
 // pauseFor waits for d or the end of ctx.
@@ -145,6 +145,9 @@ func pauseFor(ctx context.Context, d time.Duration) {
 	}
 }
 
+// errDead says that a process ended that nobody had told to: there is nothing to wait for.
+var errDead = errors.New("ended by itself")
+
 // until looks again and again until ok says so, ctx ends, or the time is over. what completes the
 // sentence "after 30 s still not: ...".
 func until(ctx context.Context, within time.Duration, what string, ok func() (bool, error)) error {
@@ -154,6 +157,9 @@ func until(ctx context.Context, within time.Duration, what string, ok func() (bo
 		done, err := ok()
 		if done && err == nil {
 			return nil
+		}
+		if errors.Is(err, errDead) {
+			return fmt.Errorf("before %s: %w", what, err)
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("after %v still not: %s (last answer: %v)", within, what, err)

@@ -126,10 +126,17 @@ func (m *measuring) all(ctx context.Context) error {
 		return err
 	}
 	m.load.start(1, 1000, correlate.Time(time.Now().UnixMilli()))
-	if err := m.restart(ctx); err != nil {
+	if err := m.restart(ctx, "dynamic"); err != nil {
 		return err
 	}
-	if err := m.split(ctx); err != nil {
+	if err := m.replace(ctx, member{static: true}); err != nil {
+		return err
+	}
+	if err := m.restart(ctx, "static"); err != nil {
+		return err
+	}
+	if err := m.replace(ctx, member{roles: intake}, member{roles: intake}, member{roles: correlation},
+		member{roles: correlation}, member{roles: archiving}); err != nil {
 		return err
 	}
 	if err := m.ownerChange(ctx); err != nil {
@@ -155,12 +162,13 @@ func (m *measuring) open(ctx context.Context) (err error) {
 }
 
 // restart kills the one process and starts it at once: nobody else can take over, and all of the
-// state has to be there again before the last partition pages.
-func (m *measuring) restart(ctx context.Context) error {
-	out := Measured{What: "killed process (all roles, all partitions) pages again after its restart"}
+// state has to be there again before the last partition pages. With dynamic membership the group
+// waits until the session of the one that was killed is over; with static it need not.
+func (m *measuring) restart(ctx context.Context, membership string) error {
+	out := Measured{What: "killed process (all roles, " + membership + " membership) pages again after its restart"}
+	n := m.running()[0]
 	for range m.o.Repeat {
 		pauseFor(ctx, 5*time.Second)
-		n := m.procs[0]
 		n.kill()
 		began := time.Now()
 		if err := n.start(); err != nil {
@@ -170,7 +178,7 @@ func (m *measuring) restart(ctx context.Context) error {
 			return err
 		}
 		out.add(time.Since(began), backWithin)
-		m.book.note("restart: %v", time.Since(began))
+		m.book.note("restart, %s membership: %v", membership, time.Since(began))
 		if err := m.settle(ctx); err != nil {
 			return err
 		}
@@ -179,13 +187,15 @@ func (m *measuring) restart(ctx context.Context) error {
 	return nil
 }
 
-// split replaces the one process by five: two of intake, two of correlate, one of archive.
-func (m *measuring) split(ctx context.Context) error {
-	if _, err := m.procs[0].terminate(); err != nil {
-		return err
+// replace stops the processes that run, cleanly, and starts others.
+func (m *measuring) replace(ctx context.Context, members ...member) error {
+	for _, n := range m.running() {
+		if _, err := n.terminate(); err != nil {
+			return err
+		}
 	}
-	for _, roles := range []string{intake, intake, correlation, correlation, archiving} {
-		n, err := m.add(member{roles: roles})
+	for _, one := range members {
+		n, err := m.add(one)
 		if err != nil {
 			return err
 		}
@@ -196,7 +206,7 @@ func (m *measuring) split(ctx context.Context) error {
 	if err := m.settle(ctx); err != nil {
 		return err
 	}
-	return m.flows(ctx, "five processes")
+	return m.flows(ctx, "other processes")
 }
 
 // ownerChange measures how long an alerts partition is without an owner that pages.
