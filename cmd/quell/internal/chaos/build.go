@@ -63,7 +63,8 @@ func (m *measuring) built(ctx context.Context) error {
 			return false, err
 		}
 		lag, err := m.metric(ctx, "quell_consumer_lag_records")
-		if err != nil || lag > 100 || m.rec.Alerts < int64(m.o.Alerts) || m.rec.Alerts > int64(m.o.Alerts)*11/10 {
+		want := int64(m.o.Alerts)
+		if err != nil || lag > 100 || m.rec.Alerts < want || m.rec.Alerts > want*11/10 {
 			return false, fmt.Errorf("%d alerts are live, %d records not worked off: %w", m.rec.Alerts, lag, err)
 		}
 		return true, nil
@@ -71,7 +72,8 @@ func (m *measuring) built(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.rec.Fingerprints, err = m.store.number(ctx, "SELECT uniqExact(fingerprint) FROM "+m.database()+".events")
+	m.rec.Fingerprints, err = m.store.number(ctx,
+		"SELECT uniqExact(fingerprint) FROM "+m.database()+".events")
 	if err != nil {
 		return err
 	}

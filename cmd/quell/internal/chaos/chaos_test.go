@@ -40,12 +40,26 @@ func (l lines) Write(b []byte) (int, error) {
 // TestRealChaosFiveRounds plays the rounds in which every act that must occur does. A round that
 // fails leaves its logs with the test's artifacts.
 func TestRealChaosFiveRounds(t *testing.T) {
-	sum, err := Run(t.Context(), t, Options{Binary: built(t), Dir: t.ArtifactDir(), Seed: 4,
-		Rounds: blockRounds, Out: lines{t}})
+	dir := t.ArtifactDir()
+	sum, err := Run(t.Context(), t, Options{Binary: built(t), Dir: dir, Seed: 4, Rounds: blockRounds,
+		Out: lines{t}})
 	if err != nil {
+		explain(t, dir)
 		t.Fatal(err)
 	}
 	if sum.Records == 0 || sum.Pages == 0 || len(sum.Faults) < len(always()) {
 		t.Errorf("too little happened: %+v", sum)
+	}
+}
+
+// explain logs the end of what the processes of failed rounds said.
+func explain(t *testing.T, dir string) {
+	logs, err := filepath.Glob(filepath.Join(dir, "round-*", "*.log"))
+	if err != nil {
+		t.Error(err)
+	}
+	for _, path := range logs {
+		b, err := os.ReadFile(path)
+		t.Logf("%s (%v):\n%s", path, err, b[max(0, len(b)-3000):])
 	}
 }

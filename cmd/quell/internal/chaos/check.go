@@ -40,7 +40,8 @@ func (v *verdict) wrong() int { return v.Lost.n + v.Doubled.n + v.Different.n }
 // checkArchive compares ClickHouse with the ledger: every record that a broker acknowledged has
 // exactly one row, with the id that it was sent with, and there is no other row.
 func (w *world) checkArchive(ctx context.Context, v *verdict) error {
-	rows, err := w.store.query(ctx, fmt.Sprintf("SELECT partition, offset, id FROM %[1]s.events UNION ALL "+
+	rows, err := w.store.query(ctx, fmt.Sprintf("SELECT partition, offset, id FROM "+
+		"%[1]s.events UNION ALL "+
 		"SELECT partition, offset, '' AS id FROM %[1]s.rejected WHERE topic = '%[2]s'", w.database(),
 		w.load.topic))
 	if err != nil {
@@ -131,7 +132,8 @@ type report struct {
 
 // audit runs `quell audit` while the processes run, and wants exit code 0.
 func (w *world) audit(ctx context.Context, v *verdict) error {
-	cmd := exec.CommandContext(ctx, w.o.Binary.Quell, "audit", "--config", w.base, "--json", "--wait", "45s")
+	cmd := exec.CommandContext(ctx, w.o.Binary.Quell, "audit", "--config", w.base, "--json",
+		"--wait", "45s")
 	cmd.Env = append(os.Environ(), "QUELL_CHDB_LIB="+w.o.Binary.Library)
 	log, err := os.Create(filepath.Join(w.dir, "audit.log"))
 	if err != nil {

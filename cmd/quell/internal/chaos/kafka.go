@@ -81,7 +81,8 @@ func (r reach) each(ctx context.Context, f func(*kgo.Record) error) error {
 }
 
 // visible returns what a read_committed consumer sees of a partition.
-func visible(ctx context.Context, addr string, adm *kadm.Client, topic string, partition int32) ([]*kgo.Record, error) {
+func visible(ctx context.Context, addr string, adm *kadm.Client, topic string, partition int32,
+) ([]*kgo.Record, error) {
 	stable, err := offsetsOf(ctx, topic, adm.ListCommittedOffsets)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,10 @@ import (
 
 // owned says which partitions each process has, in one role's group, by the broker's account. The
 // names of processes are the client ids of their members.
-type owned map[string]map[correlate.RawPartition]bool
+type owned map[string]partitions
+
+// partitions is a set of partitions of whatever topics.
+type partitions map[correlate.RawPartition]bool
 
 // roles of a process, as the groups are named after them.
 const (
@@ -39,7 +42,7 @@ func (w *world) owners(ctx context.Context, role string) (owned, error) {
 	for _, m := range g.Members {
 		name, _, _ := strings.Cut(m.ClientID, "-")
 		if out[name] == nil {
-			out[name] = map[correlate.RawPartition]bool{}
+			out[name] = partitions{}
 		}
 		if c, ok := m.Assigned.AsConsumer(); ok {
 			for _, t := range c.Topics {

@@ -14,7 +14,7 @@ type Act string
 // The acts. The first seven occur in every block of five rounds, whatever the seed; the others fill
 // it up.
 const (
-	StaleIntake    Act = "stale-intake"     // SIGSTOP an owner of raw partitions, wake it after its successor
+	StaleIntake    Act = "stale-intake"     // SIGSTOP an owner of raw partitions, wake it later
 	StaleCorrelate Act = "stale-correlate"  // likewise of alerts partitions
 	StaleArchive   Act = "stale-archive"    // likewise of archive partitions, in the middle of an insert
 	BrokerInTx     Act = "broker-kill"      // kill -9 the broker while a transaction is open

@@ -165,7 +165,8 @@ func (m *measuring) open(ctx context.Context) (err error) {
 // state has to be there again before the last partition pages. With dynamic membership the group
 // waits until the session of the one that was killed is over; with static it need not.
 func (m *measuring) restart(ctx context.Context, membership string) error {
-	out := Measured{What: "killed process (all roles, " + membership + " membership) pages again after its restart"}
+	out := Measured{What: "killed process (all roles, " + membership +
+		" membership) pages again after its restart"}
 	n := m.running()[0]
 	for range m.o.Repeat {
 		pauseFor(ctx, 5*time.Second)

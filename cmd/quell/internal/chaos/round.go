@@ -186,7 +186,8 @@ func (r *round) line() string {
 	fmt.Fprintf(&b, "round %d seed %d clock %s, %s, %d/s: %s", r.plan.Round, r.plan.Seed, r.plan.Clock,
 		r.plan.Layout.name, r.plan.Rate, r.book)
 	fmt.Fprintf(&b, " | %d records, %d alerts, %d dispositions, %d revisions, %d pages, %d responses, "+
-		"%d checkpoints", v.Records, v.Alerts, v.Dispositions, v.Revisions, v.Pages, v.Responses, v.Checkpoints)
+		"%d checkpoints", v.Records, v.Alerts, v.Dispositions, v.Revisions, v.Pages, v.Responses,
+		v.Checkpoints)
 	if v.Uninterrupted {
 		b.WriteString(", = uninterrupted run")
 	}

@@ -16,9 +16,9 @@ import (
 const checkpointWithin = 14 * time.Second
 
 // victim draws a process that owns something in a role, and what it owns.
-func (w *world) victim(ctx context.Context, role string) (*node, map[correlate.RawPartition]bool, error) {
+func (w *world) victim(ctx context.Context, role string) (*node, partitions, error) {
 	var n *node
-	var parts map[correlate.RawPartition]bool
+	var parts partitions
 	err := until(ctx, 30*time.Second, "somebody owns partitions of "+role, func() (bool, error) {
 		o, err := w.owners(ctx, role)
 		if err != nil {
@@ -41,7 +41,7 @@ func (w *world) victim(ctx context.Context, role string) (*node, map[correlate.R
 }
 
 // succeeded waits until others own what a paused process had.
-func (w *world) succeeded(ctx context.Context, role string, n *node, parts map[correlate.RawPartition]bool) error {
+func (w *world) succeeded(ctx context.Context, role string, n *node, parts partitions) error {
 	return until(ctx, 30*time.Second, n.name+" has successors", func() (bool, error) {
 		o, err := w.owners(ctx, role)
 		if err != nil {
@@ -64,7 +64,8 @@ func (w *world) succeeded(ctx context.Context, role string, n *node, parts map[c
 
 // stale pauses an owner of raw or alerts partitions until others have taken over and work, and then
 // wakes it. What it still has to say must change nothing. Of intake, the successor has written
-// checkpoints by then, which the stale owner would set back.
+// checkpoints by then, which the stale owner would set back. One time in three it wakes early: while
+// its successors, named by the group, still recover.
 func (w *world) stale(ctx context.Context, role string) (woken time.Time, err error) {
 	n, parts, err := w.victim(ctx, role)
 	if err != nil {
@@ -79,11 +80,12 @@ func (w *world) stale(ctx context.Context, role string) (woken time.Time, err er
 	w.book.note("SIGSTOP %s with %d partitions of %s", n.name, len(parts), role)
 	err = w.succeeded(ctx, role, n, parts)
 	w.book.detail("its successors own everything after %v", time.Since(began).Round(time.Millisecond))
-	if err == nil {
+	early := w.random.IntN(3) == 0
+	if err == nil && !early {
 		err = w.flows(ctx, "while "+n.name+" is paused")
+		w.book.recovered(takeover, time.Since(began))
 	}
-	w.book.recovered(takeover, time.Since(began))
-	if err == nil && role == intake {
+	if err == nil && role == intake && !early {
 		w.newCheckpoint(ctx, parts, before)
 	}
 	n.resume()
@@ -94,7 +96,7 @@ func (w *world) stale(ctx context.Context, role string) (woken time.Time, err er
 
 // newCheckpoint waits until a successor has written a checkpoint of one of the partitions. If none
 // comes in time the act is weaker, not wrong.
-func (w *world) newCheckpoint(ctx context.Context, parts map[correlate.RawPartition]bool, before map[string][]int64) {
+func (w *world) newCheckpoint(ctx context.Context, parts partitions, before map[string][]int64) {
 	err := until(ctx, checkpointWithin, "a successor has written a checkpoint", func() (bool, error) {
 		now, err := w.checkpointsOf(ctx)
 		if err != nil {
@@ -157,13 +159,14 @@ func (w *world) staleArchive(ctx context.Context) (woken time.Time, err error) {
 		pauseFor(ctx, w.between(0, 300*time.Millisecond))
 		n.resume()
 	}
-	w.book.note("the insert arrives and SIGCONT %s after %v", n.name, time.Since(began).Round(100*time.Millisecond))
+	w.book.note("the insert arrives and SIGCONT %s after %v", n.name,
+		time.Since(began).Round(100*time.Millisecond))
 	w.reborn = true
 	return time.Now(), err
 }
 
 // victimOfArchive draws an owner of archive partitions: dispositions may be few.
-func (w *world) victimOfArchive(ctx context.Context) (*node, map[correlate.RawPartition]bool, error) {
+func (w *world) victimOfArchive(ctx context.Context) (*node, partitions, error) {
 	for range 20 {
 		n, parts, err := w.victim(ctx, archiving)
 		if err != nil {

@@ -122,7 +122,8 @@ func (w *world) cleanDrained(ctx context.Context, addr string, adm *kadm.Client,
 }
 
 // sameAsClean compares what both runs told about one alerts partition.
-func (w *world) sameAsClean(ctx context.Context, addr string, adm *kadm.Client, p int32, v *verdict) error {
+func (w *world) sameAsClean(ctx context.Context, addr string, adm *kadm.Client, p int32,
+	v *verdict) error {
 	for _, topic := range []string{w.topics.Incidents, w.topics.Pages} {
 		want, err := visible(ctx, addr, adm, topic, p)
 		if err != nil {
