@@ -101,6 +101,7 @@ func (k *Kafka) client(role string, opts ...[]kgo.Opt) (*kgo.Client, error) {
 	for _, o := range opts {
 		all = append(all, o...)
 	}
+	all = append(all, k.More...)
 	cl, err := kgo.NewClient(all...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client for %s: %w", role, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
 
 	"quell/correlate"
@@ -28,6 +29,9 @@ type Kafka struct {
 	SessionTimeout time.Duration
 	// Replication of topics that quell creates; 0 means the broker's default.
 	Replication int16
+	// More options of every client, which come last: a test passes its own dialer. No configuration
+	// reaches it.
+	More []kgo.Opt
 }
 
 // Roles says which roles a process runs.
