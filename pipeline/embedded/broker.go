@@ -91,6 +91,9 @@ func (b *Broker) serve(ctx context.Context, claim *claim) error {
 		return err
 	}
 	stamps.install()
+	if b.opts.Cluster != nil {
+		b.opts.Cluster(cluster)
+	}
 
 	b.addr = port.advertised()
 	if claim != nil {

@@ -51,6 +51,8 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+
+	"github.com/twmb/franz-go/pkg/kfake"
 )
 
 // Options say where the broker keeps its data and whom it lets in. The zero value is a broker in
@@ -76,6 +78,10 @@ type Options struct {
 	// Listen replaces net.Listen, so that a test in virtual time can pass the Listen method of
 	// kfake's VirtualNetwork and hand its DialContext to the clients.
 	Listen func(network, address string) (net.Listener, error)
+
+	// Cluster, if set, is called with kfake's cluster before anybody is let in, so that a test can
+	// inject faults. The cluster is the broker's: it must not be closed.
+	Cluster func(*kfake.Cluster)
 }
 
 // Mechanisms of Credentials, named as Kafka names them.
