@@ -40,7 +40,7 @@ func (jsonForm) AppendPage(dst []byte, p *correlate.Page) ([]byte, error) {
 
 // world is a broker, an archive in memory and the options of a service on them.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	kafka   pipeline.Kafka
 	archive *archivetest.Memory
 	options pipeline.Options
@@ -60,7 +60,7 @@ func newWorld(t *testing.T, change func(*pipeline.Options, *rules.Spec)) *world 
 }
 
 // newWorldOn makes a world on brokers that run already.
-func newWorldOn(t *testing.T, k pipeline.Kafka, change func(*pipeline.Options, *rules.Spec)) *world {
+func newWorldOn(t testing.TB, k pipeline.Kafka, change func(*pipeline.Options, *rules.Spec)) *world {
 	t.Helper()
 	k.ClientID, k.Group = "test", "test"
 	w := &world{t: t, kafka: k, archive: archivetest.NewMemory()}
@@ -120,7 +120,7 @@ func (w *world) client(opts ...kgo.Opt) *kgo.Client {
 	return cl
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(b []byte) (int, error) {
 	w.t.Log(strings.TrimSpace(string(b)))
@@ -128,7 +128,7 @@ func (w testWriter) Write(b []byte) (int, error) {
 }
 
 // run starts f until the test ends and returns a function that stops it early.
-func run(t *testing.T, name string, f func(context.Context) error) (stop func()) {
+func run(t testing.TB, name string, f func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f(ctx) }()
@@ -160,7 +160,7 @@ func (w *world) start() (*pipeline.Service, func()) {
 	return s, stop
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if ok() {
