@@ -78,3 +78,15 @@ func checkSorted(t *testing.T, x *index, s *slab, number int) {
 		t.Fatalf("%d places taken, %d counted, want %d", n, x.used, number)
 	}
 }
+
+// A free place of the index looks like one of prefix 0.
+func TestWarmOfPrefixZero(t *testing.T) {
+	x := grown(t, 1000)
+	fps := []correlate.Fingerprint{{}, {15: 1}, scatter(1), scatter(5000)}
+	before := x.AppendSnapshot(nil)
+	x.Warm(fps)
+	table(t, Config{}).Warm(fps)
+	if !bytes.Equal(before, x.AppendSnapshot(nil)) {
+		t.Error("warming changed the table")
+	}
+}

@@ -16,10 +16,11 @@ func (t *Table) Warm(fps []correlate.Fingerprint) {
 		prefix := prefixOf(&fps[i])
 		for j := t.index.home(prefix); j < len(t.index.places); j++ {
 			place := t.index.places[j]
+			if place == 0 || place>>32 > prefix {
+				break
+			}
 			if place>>32 == prefix {
 				sum += t.touch(uint32(place) - 1)
-			}
-			if place>>32 >= prefix || place == 0 {
 				break
 			}
 		}
