@@ -57,7 +57,7 @@ func newIntake(ctx context.Context, s *Service) (*intake, error) {
 	for i := range n {
 		// Control records are kept: a partition whose last record is a transaction's end must be
 		// seen to have been read to its end.
-		cl, err := s.o.Kafka.client("intake-"+strconv.Itoa(i), reading(kgo.ReadCommitted()),
+		cl, err := s.o.Kafka.recycling("intake-"+strconv.Itoa(i), reading(kgo.ReadCommitted()),
 			[]kgo.Opt{kgo.KeepControlRecords()}, writing(5*time.Millisecond))
 		if err != nil {
 			return nil, err

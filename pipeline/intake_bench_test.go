@@ -292,7 +292,7 @@ func benchWorld(b *testing.B) *world {
 	return newWorldOn(b, pipeline.Kafka{Brokers: []string{brokerApart(b)}}, func(o *pipeline.Options, _ *rules.Spec) {
 		o.Roles = pipeline.Roles{Intake: true}
 		o.Topics.Raw[0].Partitions, o.Topics.AlertsPartitions, o.Topics.ArchivePartitions = 4, 1, 4
-		o.Intake.Dedup.UpdateInterval = 10 * correlate.Second
+		o.Intake.Dedup.UpdateInterval = correlate.Minute
 		o.Intake.CheckpointEvery = 5 * time.Second
 		o.Intake.Visible = []string{"cluster", "team"}
 	})

@@ -24,22 +24,30 @@ import (
 // of two generations: [outbox.turn] begins the next, and once the former one is acknowledged, what
 // was folded up to the turn may be kept. Nothing else has to stop for that.
 type outbox struct {
-	cl      *kgo.Client
-	ctx     context.Context
-	end     context.CancelFunc
-	err     atomic.Pointer[error]
+	cl     *kgo.Client
+	ctx    context.Context
+	end    context.CancelFunc
+	err    atomic.Pointer[error]
+	blocks classes[byte]
+
 	now     int // generation of what is produced next
 	unacked [2]atomic.Int64
-	acked   [2]func(*kgo.Record, error)
 	drained chan struct{} // has a token when a generation may have become empty
+
+	// The promises, made once: a method's value is made anew wherever it is written.
+	ack, ackBlock [2]func(*kgo.Record, error)
 }
 
 // newOutbox returns an outbox whose records may wait for the brokers until ctx ends.
 func newOutbox(ctx context.Context, cl *kgo.Client) *outbox {
 	o := &outbox{cl: cl, drained: make(chan struct{}, 1)}
 	o.ctx, o.end = context.WithCancel(ctx)
-	for g := range o.acked {
-		o.acked[g] = func(r *kgo.Record, err error) { o.acknowledged(g, r, err) }
+	for g := range o.ack {
+		o.ack[g] = func(r *kgo.Record, err error) { o.acknowledged(g, r, err) }
+		o.ackBlock[g] = func(r *kgo.Record, err error) {
+			o.blocks.put(r.Value)
+			o.acknowledged(g, r, err)
+		}
 	}
 	return o
 }
@@ -57,19 +65,25 @@ func (o *outbox) settled() bool {
 }
 
 // produce hands r to the client; it blocks while the client's buffer is full.
-func (o *outbox) produce(r *kgo.Record) {
+func (o *outbox) produce(r *kgo.Record) { o.produceWith(r, o.ack[o.now]) }
+
+// room returns empty memory for a block of about size bytes.
+func (o *outbox) room(size int) []byte { return o.blocks.get(size)[:0] }
+
+// produceBlock does as produce does; r's value lies in memory that room returned, and goes back.
+func (o *outbox) produceBlock(r *kgo.Record) { o.produceWith(r, o.ackBlock[o.now]) }
+
+func (o *outbox) produceWith(r *kgo.Record, ack func(*kgo.Record, error)) {
 	if o.err.Load() != nil {
 		return
 	}
 	o.unacked[o.now].Add(1)
-	o.cl.Produce(o.ctx, r, o.acked[o.now])
+	o.cl.Produce(o.ctx, r, ack)
 }
 
 func (o *outbox) acknowledged(g int, r *kgo.Record, err error) {
 	if err != nil {
-		err = fmt.Errorf("produce to %s/%d: %w", r.Topic, r.Partition, err)
-		o.err.CompareAndSwap(nil, &err)
-		o.end()
+		o.fail(r, err)
 	}
 	if o.unacked[g].Add(-1) == 0 {
 		select {
@@ -77,6 +91,13 @@ func (o *outbox) acknowledged(g int, r *kgo.Record, err error) {
 		default:
 		}
 	}
+}
+
+// fail is apart, so that the error whose address is kept costs nothing where there is none.
+func (o *outbox) fail(r *kgo.Record, err error) {
+	err = fmt.Errorf("produce to %s/%d: %w", r.Topic, r.Partition, err)
+	o.err.CompareAndSwap(nil, &err)
+	o.end()
 }
 
 // turn begins the next generation and returns the former, of which [outbox.wait] tells the end. The

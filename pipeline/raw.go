@@ -31,11 +31,13 @@ type rawReader struct {
 	ended    bool // the watermark said finished
 	resting  bool // the watermark said idle
 
-	event    correlate.Event
+	group    [together]heard
+	prints   [together]correlate.Fingerprint
 	labels   []correlate.Label // scratch
 	record   correlate.Record  // scratch for the wire form
 	alert    correlate.Alert
-	values   []byte // arena of the batch's alert values
+	values   []byte       // arena of alert values
+	spare    []kgo.Record // records of alerts that are still to come
 	block    *archive.EventsBuilder
 	refused  refusedBlock
 	from     int64 // coverage of the block begins here
@@ -98,32 +100,46 @@ func (r *rawReader) checkpoint(buf []byte) ([]byte, manifest) {
 	return r.table.AppendSnapshot(buf), manifest{Position: r.next, Epoch: r.in.o.Intake.Epoch}
 }
 
-// read folds one batch. Memory is per batch: the arena that the alerts' values lie in belongs to
-// the producer until it has sent them, so each batch begins a new one.
+// together is how many records are decoded and looked up before the first of them gets its
+// verdict: so many that their waits for memory overlap, so few that what was decoded is still in
+// the processor's first cache when it is used.
+const together = 64
+
+// heard is what a record says, before anything is decided.
+type heard struct {
+	event correlate.Event // lives until the next group is decoded
+	notes decode.Notes
+	no    *decode.Rejection
+	at    correlate.Time // of the record
+}
+
+// read folds one batch. The records' memory is given back: nothing here may refer to it afterwards.
 func (r *rawReader) read(records []*kgo.Record, high int64) {
 	if r.resting {
 		r.wake()
 	}
 	r.high, r.lastRead, r.resting = unread(records, high), time.Now(), false
 	r.pursuit.fetched(r.lastRead, r.high)
-	r.values = make([]byte, 0, 64<<10)
-	r.decoder.Reset()
-	for _, rec := range records {
+	due, ended := r.due(records)
+	for len(due) > 0 {
+		group := due[:min(together, len(due))]
+		due = due[len(group):]
 		if r.out.failed() != nil {
 			return
 		}
-		if r.until >= 0 && rec.Offset >= r.until {
-			r.next = max(r.next, r.until)
-			break
+		r.hear(group)
+		for i, rec := range group {
+			r.one(rec, i)
+			if r.block.Size()+r.refused.size >= blockBytes {
+				r.flushBlock()
+			}
 		}
-		if rec.Attrs.IsControl() {
-			r.next = rec.Offset + 1
-			continue
+		for _, rec := range group {
+			rec.Recycle()
 		}
-		r.one(rec)
-		if r.block.Size()+r.refused.size >= blockBytes {
-			r.flushBlock()
-		}
+	}
+	if ended {
+		r.next = max(r.next, r.until)
 	}
 	r.flushBlock()
 	r.count(len(records))
@@ -135,6 +151,35 @@ func (r *rawReader) read(records []*kgo.Record, high int64) {
 	}
 }
 
+// due returns the records before the known end, and whether some were beyond.
+func (r *rawReader) due(records []*kgo.Record) ([]*kgo.Record, bool) {
+	if r.until >= 0 {
+		for i, rec := range records {
+			if rec.Offset >= r.until {
+				return records[:i], true
+			}
+		}
+	}
+	return records, false
+}
+
+// hear decodes a group of records and takes their fingerprints. It decides nothing.
+func (r *rawReader) hear(group []*kgo.Record) {
+	r.decoder.Reset()
+	for i, rec := range group {
+		if rec.Attrs.IsControl() {
+			continue
+		}
+		h := &r.group[i]
+		h.at = correlate.Time(rec.Timestamp.UnixMilli())
+		h.notes, h.no = r.decoder.Decode(rec.Value, decode.RecordMeta{Topic: rec.Topic, Time: h.at}, &h.event)
+		if h.no == nil {
+			r.prints[i], _ = r.identity.Fingerprint(&h.event)
+		}
+	}
+	r.table.Warm(r.prints[:len(group)])
+}
+
 // unread returns the high watermark without the ends of transactions that it closes with: to them,
 // nothing is behind the last event.
 func unread(records []*kgo.Record, high int64) int64 {
@@ -144,22 +189,24 @@ func unread(records []*kgo.Record, high int64) int64 {
 	return high
 }
 
-// one gives one record its verdict.
-func (r *rawReader) one(rec *kgo.Record) {
-	ts := correlate.Time(rec.Timestamp.UnixMilli())
-	now := r.advance(ts)
-	r.next = rec.Offset + 1
-	ev := &r.event
-	notes, no := r.decoder.Decode(rec.Value, decode.RecordMeta{Topic: rec.Topic, Time: ts}, ev)
-	if no != nil {
-		r.reject(rec, no)
+// one gives the i-th record of a group its verdict.
+func (r *rawReader) one(rec *kgo.Record, i int) {
+	if rec.Attrs.IsControl() {
+		r.next = rec.Offset + 1
 		return
 	}
-	if notes != 0 {
-		r.note(notes)
+	h, fp := &r.group[i], r.prints[i]
+	ev, ts := &h.event, h.at
+	now := r.advance(ts)
+	r.next = rec.Offset + 1
+	if h.no != nil {
+		r.reject(rec, h.no)
+		return
+	}
+	if h.notes != 0 {
+		r.note(h.notes)
 	}
 	clamped := r.clamp(ev, ts)
-	fp, _ := r.identity.Fingerprint(ev)
 	if r.in.o.Intake.Drop != nil && r.in.o.Intake.Drop(ev) {
 		r.keep(ev, correlate.VerdictDropped, fp, rec.Offset, ts, clamped)
 		return
@@ -265,13 +312,20 @@ func (r *rawReader) send(home int32, at correlate.Time) {
 	r.out.produce(r.alertsRecord(home, at, &r.record))
 }
 
+// alertsRecord returns a record of the alerts topic. Its value lies in an arena that is not used
+// again: it belongs to the producer until that has sent it.
 func (r *rawReader) alertsRecord(home int32, at correlate.Time, c *correlate.Record) *kgo.Record {
 	if cap(r.values)-len(r.values) < 4<<10 {
 		r.values = make([]byte, 0, 64<<10)
 	}
 	n := len(r.values)
 	r.values = wire.Append(r.values, c)
-	rec := &kgo.Record{Topic: r.in.o.Topics.Alerts, Partition: home, Value: r.values[n:len(r.values):len(r.values)]}
+	if len(r.spare) == 0 {
+		r.spare = make([]kgo.Record, 64)
+	}
+	rec := &r.spare[0]
+	r.spare = r.spare[1:]
+	rec.Topic, rec.Partition, rec.Value = r.in.o.Topics.Alerts, home, r.values[n:len(r.values):len(r.values)]
 	if r.in.o.Clock == correlate.ClockEvent {
 		rec.Timestamp = at.Std()
 	}

@@ -75,11 +75,11 @@ func (r *rawReader) flushBlock() {
 		Epoch: r.in.o.Intake.Epoch, Day: today()}
 	env := archive.Envelope{Origin: origin, From: r.from, To: r.next,
 		Sections: []archive.Section{r.block.Section(origin), r.refused.rows.Section(origin)}}
-	value := env.Append(make([]byte, 0, r.block.Size()+r.refused.size+1024))
+	value := env.Append(r.out.room(r.block.Size() + r.refused.size + 4096))
 	r.block.Reset()
 	r.refused.reset()
 	r.from = r.next
-	r.out.produce(&kgo.Record{Topic: r.in.o.Topics.Archive,
+	r.out.produceBlock(&kgo.Record{Topic: r.in.o.Topics.Archive,
 		Partition: archivePartition(r.raw, r.in.o.Topics.ArchivePartitions), Value: value})
 }
 
