@@ -56,6 +56,10 @@ func (native) make(d *Decoder, r RecordMeta, ev *correlate.Event) *Rejection {
 		if v.kind <= kindNull {
 			continue
 		}
+		if f.isText() && v.kind == kindString && int(v.n) <= d.most(f) { // the common case
+			*f.of(ev) = view(d.p[v.off : v.off+v.n])
+			continue
+		}
 		var rejection *Rejection
 		switch {
 		case f == fieldTime:

@@ -36,6 +36,7 @@ type scanner struct {
 	limits Limits
 	fields int // members so far
 	keys   keys
+	trail  trail
 	slots  []slot
 	labels collector
 	arena  arena
@@ -58,7 +59,9 @@ func (s *scanner) scan(p []byte, root *node) *Rejection {
 	case bytes.HasPrefix(p, []byte("\xef\xbb\xbf")):
 		s.fail(InvalidJSON, 0, "the payload begins with a byte order mark")
 	default:
+		s.trail.begin()
 		s.document(root)
+		s.trail.end(s.failed != nil)
 	}
 	return s.failed
 }

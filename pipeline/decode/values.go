@@ -18,29 +18,18 @@ func (s *scanner) object(i int, n *node, depth int) int {
 	if i = space(p, i+1); i < len(p) && p[i] == '}' {
 		return i + 1
 	}
-	base, bloom := len(s.keys.stack), uint64(0)
+	o := open{of: n, base: len(s.keys.stack)}
+	if s.trail.recording {
+		o.object = s.trail.enter()
+	}
 	for {
-		x, end := s.key(i)
-		if end < 0 {
-			return -1
-		}
-		if bit := uint64(1) << (x.hash >> 58); bloom&bit == 0 {
-			bloom |= bit
-		} else if s.keys.seen(p, base, x) {
-			return s.duplicate(x)
-		}
-		s.keys.stack = append(s.keys.stack, x)
 		if s.fields++; s.fields > s.limits.MaxFields {
 			return s.fail(OverLimit, i, "more members than max_fields %d", s.limits.MaxFields)
 		}
-		var c *node
-		if n != nil {
-			c = n.find(s, x)
-		}
-		if c == nil {
-			i = s.skip(end, depth)
+		if st := s.trail.expect(p, i, n, o.object); st != nil {
+			i = s.expected(i, &o, st, depth)
 		} else {
-			i = s.member(end, c, x, depth)
+			i = s.unforeseen(i, &o, depth)
 		}
 		if i < 0 {
 			return -1
@@ -57,8 +46,68 @@ func (s *scanner) object(i int, n *node, depth int) int {
 		if i >= len(p) || p[i] != '}' {
 			return s.unexpected(i, "a comma or a closing brace")
 		}
-		return s.endObject(i+1, base)
+		return s.endObject(i+1, &o)
 	}
+}
+
+// open is what is known of an object while it is scanned.
+type open struct {
+	of     *node
+	base   int    // of its names in keys.stack
+	bloom  uint64 // of their hashes
+	object int32  // the recorded object that its names follow, or that is being recorded
+	strict bool   // a name was not expected: the next ones may be its double
+}
+
+// expected scans a member whose name the trail has foreseen.
+func (s *scanner) expected(i int, o *open, st *step, depth int) int {
+	x := key{st.hash, uint32(i + 1), uint32(len(st.text) - 3)}
+	if o.object = st.object; o.strict && s.keys.seen(s.p, o.base, x) {
+		return s.duplicate(x)
+	}
+	o.bloom |= 1 << (x.hash >> 58)
+	s.keys.stack = append(s.keys.stack, x)
+	after := st.after
+	if i += len(st.text); i < len(s.p) && s.p[i] <= ' ' {
+		i = space(s.p, i)
+	}
+	if st.child == nil {
+		i = s.skip(i, depth)
+	} else {
+		i = s.member(i, st.child, x, depth)
+	}
+	s.trail.next = int(after)
+	return i
+}
+
+// unforeseen scans a member with all that a name asks for.
+func (s *scanner) unforeseen(i int, o *open, depth int) int {
+	x, end := s.key(i)
+	if end < 0 {
+		return -1
+	}
+	o.strict = true
+	if bit := uint64(1) << (x.hash >> 58); o.bloom&bit == 0 {
+		o.bloom |= bit
+	} else if s.keys.seen(s.p, o.base, x) {
+		return s.duplicate(x)
+	}
+	s.keys.stack = append(s.keys.stack, x)
+	var c *node
+	if o.of != nil {
+		c = o.of.find(s, x)
+	}
+	recorded := -1
+	if s.trail.recording {
+		recorded = s.trail.record(s.p, x, o.of, c, o.object)
+	}
+	if c == nil {
+		i = s.skip(end, depth)
+	} else {
+		i = s.member(end, c, x, depth)
+	}
+	s.trail.left(recorded)
+	return i
 }
 
 // key scans the member name at i with its colon and returns it and the position of the value.
@@ -99,11 +148,13 @@ func (s *scanner) key(i int) (x key, end int) {
 }
 
 // endObject forgets the names of the innermost object.
-func (s *scanner) endObject(i, base int) int {
-	if x, twice := s.keys.repeated(s.p, base); twice {
-		return s.duplicate(x)
+func (s *scanner) endObject(i int, o *open) int {
+	if o.strict {
+		if x, twice := s.keys.repeated(s.p, o.base); twice {
+			return s.duplicate(x)
+		}
 	}
-	s.keys.stack = s.keys.stack[:base]
+	s.keys.stack = s.keys.stack[:o.base]
 	return i
 }
 
