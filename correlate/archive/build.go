@@ -65,11 +65,13 @@ type wordsOf struct {
 	dict    []byte
 	index   []uint32
 	narrow  []byte // the indexes in their stored width
+	last    uint32 // the entry added last
 }
 
 type wordEntry struct {
 	hash       uint32
-	start, end int // of the bytes in dict
+	next       uint32 // the entry that followed when this one was added last
+	start, end int    // of the bytes in dict
 }
 
 const wordSlots = 64
@@ -79,37 +81,47 @@ func newWords() wordsOf {
 }
 
 func (w *wordsOf) add(s string) {
-	if n := len(w.index); n > 0 { // a run of one value is the common case
-		last := w.index[n-1]
-		if e := &w.entries[last]; string(w.dict[e.start:e.end]) == s {
-			w.index = append(w.index, last)
+	if int(w.last) < len(w.entries) {
+		// Runs of one value and the names of labels, which follow each other in one order, are the
+		// common cases: a value is mostly what followed the one before when that was last seen.
+		next := w.entries[w.last].next
+		if e := &w.entries[next]; string(w.dict[e.start:e.end]) == s {
+			w.index = append(w.index, next)
+			w.last = next
 			return
 		}
 	}
+	at := w.find(s)
+	w.index = append(w.index, at)
+	w.entries[w.last].next = at
+	w.last = at
+}
+
+// find returns the entry of s, made if need be.
+func (w *wordsOf) find(s string) uint32 {
 	h := uint32(maphash.String(w.seed, s))
 	for i := int(h) & (w.size - 1); ; i = (i + 1) & (w.size - 1) {
 		slot := w.slots[i]
 		if slot == 0 {
-			w.insert(i, h, s)
-			return
+			return w.insert(i, h, s)
 		}
 		if e := &w.entries[slot-1]; e.hash == h && string(w.dict[e.start:e.end]) == s {
-			w.index = append(w.index, slot-1)
-			return
+			return slot - 1
 		}
 	}
 }
 
-func (w *wordsOf) insert(slot int, h uint32, s string) {
+func (w *wordsOf) insert(slot int, h uint32, s string) uint32 {
 	w.dict = binary.AppendUvarint(w.dict, uint64(len(s)))
 	start := len(w.dict)
 	w.dict = append(w.dict, s...)
-	w.index = append(w.index, uint32(len(w.entries)))
-	w.entries = append(w.entries, wordEntry{hash: h, start: start, end: len(w.dict)})
-	w.slots[slot] = uint32(len(w.entries))
+	at := uint32(len(w.entries))
+	w.entries = append(w.entries, wordEntry{hash: h, next: at, start: start, end: len(w.dict)})
+	w.slots[slot] = at + 1
 	if 2*len(w.entries) > w.size {
 		w.grow()
 	}
+	return at
 }
 
 func (w *wordsOf) grow() {
@@ -130,7 +142,7 @@ func (w *wordsOf) grow() {
 
 func (w *wordsOf) reset() {
 	clear(w.slots[:w.size])
-	w.size = wordSlots
+	w.size, w.last = wordSlots, 0
 	w.entries, w.dict, w.index = w.entries[:0], w.dict[:0], w.index[:0]
 }
 
