@@ -213,7 +213,7 @@ func (w *world) intakeOnce(b *testing.B, run int, events int64) spent {
 			if caughtUp(st.Read[raw], ends[raw]) {
 				return first
 			}
-			time.Sleep(2 * time.Millisecond)
+			time.Sleep(10 * time.Millisecond)
 		}
 	})
 	st := s.Status()
