@@ -127,7 +127,7 @@ func (l *law) shortest(t *testing.T, seed uint64, script []string) (transcribed 
 func (l *law) hold(t *testing.T, g genre, seeds, commands int) {
 	t.Helper()
 	if testing.Short() || raceEnabled {
-		seeds = max(seeds/20, 10)
+		seeds = max(seeds/40, 10)
 	}
 	for seed := range uint64(seeds) {
 		s := script(seed, g, commands)

@@ -10,7 +10,7 @@ import (
 func FuzzMatch(f *testing.F) {
 	for _, s := range []string{`{service=~"pay.*", env="prod"}`, `a="b"`, `{}`, ``, `"ü"!="\n"`,
 		`a=~"\\."`, `a=b`, "a=\"\x00\"", `{a="b"`, `a!~"(x|y)"`, `severity="error"`,
-		`a=~"web[1-3]|db(x|y)?"`, `a!~"(?i:p)ay-.*"`, "a=~\"\ufffd|[\ufff0-\uffff]\"", `a=~"^x|y$|v?"`} {
+		`a=~"web[1-3]|db(x|y)?"`, `a!~"(?i:p)ay-.*"`, "a=~\"\ufffd|[\ufff0-\uffff]\"", `a=~"^x|y$|v?"`, `a=~"v.*l.*e"`, `a=~".*"`} {
 		f.Add(s, "value")
 	}
 	f.Fuzz(func(t *testing.T, text, value string) {

@@ -11,15 +11,16 @@ import (
 )
 
 // matcher is one compiled matcher. It decides as the library's does, but most regular expressions
-// that people write into rules are lists of names ("a|b|c", "web[1-3]") or begin with one
-// ("pay-.*"): the first kind is a set of strings, the second is refused by its beginning without
-// running it.
+// that people write into rules are lists of names ("a|b|c", "web[1-3]"), which are kept as such, or
+// parts of names with anything between ("pay-.*", ".*db.*"), which are looked for. Of the rest many
+// are refused by their beginning without being run.
 type matcher struct {
 	*labels.Matcher
 	negated bool
 	values  []string       // sorted: the values it asks for or refuses; nil: pattern decides
-	prefix  string         // of every string that pattern matches
 	pattern *regexp.Regexp // of Matcher
+	parts   []string       // nil, or what pattern has before, between and behind each ".*"
+	prefix  string         // of every string that pattern matches
 }
 
 // mostValues is how many strings a regular expression may stand for to be kept as their list.
@@ -32,7 +33,8 @@ func newMatcher(m *labels.Matcher) matcher {
 		return out
 	}
 	if parsed, err := syntax.Parse(m.Value, syntax.Perl); err == nil {
-		out.values = stringsOf(parsed.Simplify(), 0)
+		parsed = parsed.Simplify()
+		out.values, out.parts = stringsOf(parsed, 0), partsOf(parsed)
 	}
 	if out.values != nil {
 		slices.Sort(out.values)
@@ -54,10 +56,25 @@ func (m *matcher) holds(v string) bool {
 		is = m.values[0] == v
 	case m.values != nil:
 		_, is = slices.BinarySearch(m.values, v)
+	case !strings.HasPrefix(v, m.prefix):
+	case m.parts != nil && strings.IndexByte(v, '\n') < 0: // which a dot does not match
+		is = inOrder(m.parts, v)
 	default:
-		is = strings.HasPrefix(v, m.prefix) && m.pattern.MatchString(v)
+		is = m.pattern.MatchString(v)
 	}
 	return is != m.negated
+}
+
+// inOrder tells whether v begins with the first part, ends with the last and has the others between
+// them in this order.
+func inOrder(parts []string, v string) bool {
+	last := len(parts) - 1
+	rest, begins := strings.CutPrefix(v, parts[0])
+	rest, ends := strings.CutSuffix(rest, parts[last])
+	for i := 1; i < last && begins; i++ {
+		_, rest, begins = strings.Cut(rest, parts[i])
+	}
+	return begins && ends
 }
 
 // asked returns the values of which one must be there for the matcher to hold; nil: it cannot be
@@ -67,6 +84,30 @@ func (m *matcher) asked() []string {
 		return nil
 	}
 	return m.values
+}
+
+// partsOf returns the literals of an expression that is made of them and of ".*", an empty one where
+// there is none before, between or behind; nil if there is anything else in it.
+func partsOf(re *syntax.Regexp) []string {
+	parts := []string{""}
+	subs := []*syntax.Regexp{re}
+	if re.Op == syntax.OpConcat {
+		subs = re.Sub
+	}
+	for _, sub := range subs {
+		switch {
+		case sub.Op == syntax.OpStar && sub.Sub[0].Op == syntax.OpAnyCharNotNL:
+			parts = append(parts, "")
+		case sub.Op == syntax.OpLiteral && stringsOf(sub, 0) != nil:
+			parts[len(parts)-1] += string(sub.Rune)
+		default:
+			return nil
+		}
+	}
+	if len(parts) == 1 {
+		return nil
+	}
+	return parts
 }
 
 // stringsOf returns all strings that re matches, if it is a finite list of at most mostValues, and
