@@ -10,11 +10,11 @@ FILES    = find . -path './.*' -prune -o -name '*.go' -print0
 REAL    = grep -rlE --include='*_test.go' --exclude-dir='.?*' '^func TestReal' . | xargs -r dirname | sort -u
 VIRTUAL = grep -rlE --include='*.go' --exclude-dir='.?*' '^//go:build synctests' . | xargs -r dirname | sort -u
 
-.PHONY: help setup build demo test chaos recovery lint kafka clean
+.PHONY: help setup build demo test chaos recovery lint kafka bench bench-compare clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Fetch what build and tests need into .cache (Go, Node/npm, JDK and Maven must be there)
 	@.ci/setup modules engine kafka lint
@@ -67,6 +67,15 @@ lint: ## Check format, go vet, staticcheck
 kafka: ## Run a real Apache Kafka in the foreground; prints its address, ^C stops it
 	@.ci/setup kafka
 	@deploy/kafka/run.sh
+
+bench: build ## Measure this machine (six minutes); writes bench/RESULTS.md and the README's tables
+	@.ci/setup modules engine kafka
+	@bench/run
+	go test -count 1 ./cmd/quell -run '^(TestReadme|TestResults)$$' -update
+
+bench-compare: ## Compare the micro-benchmarks with the previous commit's: BASE=... COUNT=... BENCH=...
+	@.ci/setup modules engine bench
+	@bench/compare
 
 clean: ## Remove what was built; what was fetched stays (rm -r .cache removes that too)
 	rm -rf bin

@@ -48,6 +48,8 @@ func generators(t *testing.T) map[string]func() string {
 		},
 		"packages": func() string { return packageTable(t) },
 		"make":     func() string { return makeHelp(t) },
+		"targets":  func() string { return "\n" + results(t).Targets() + "\n" },
+		"capacity": func() string { return capacityTable(t) },
 	}
 }
 
@@ -219,7 +221,7 @@ func makeHelp(t *testing.T) string {
 		t.Fatal(err)
 	}
 	rows := [][]string{{"target", "what it does"}}
-	targets := regexp.MustCompile(`(?m)^([a-z]+):.*## (.*)$`)
+	targets := regexp.MustCompile(`(?m)^([a-z-]+):.*## (.*)$`)
 	for _, m := range targets.FindAllStringSubmatch(string(b), -1) {
 		rows = append(rows, []string{code("make " + m[1]), m[2]})
 	}
