@@ -64,7 +64,7 @@ type Load struct {
 	alerts   int    // that there have been
 	turned   []bool // flapping alerts that are cleared now
 	colliers []string
-	labels   string // of huge events, what they have in common
+	labels   []string // of huge events: an alert has one of these
 	key      []byte
 	value    []byte
 }
@@ -98,7 +98,10 @@ func NewLoad(o LoadOptions) (*Load, error) {
 	case k.flaps:
 		l.turned = make([]bool, o.Fingerprints)
 	case k.huge:
-		l.labels = manyLabels(newDice(o.Seed, 4))
+		d := newDice(o.Seed, 4)
+		for range 64 {
+			l.labels = append(l.labels, manyLabels(d))
+		}
 	case k.hostile:
 		l.colliers = colliding(newDice(o.Seed, 5), loadScope, colliders)
 	}

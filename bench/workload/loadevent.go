@@ -56,16 +56,19 @@ func (l *Load) render(b, key []byte, alert int, at correlate.Time, r uint32) (va
 		b = append(b, `"`...)
 	}
 	key = append(append(key, '/'), loadChecks[check]...)
-	return l.tail(b, service, entity), key
+	return l.tail(b, alert, service, entity), key
 }
 
 // tail appends labels and link.
-func (l *Load) tail(b []byte, service, entity int) []byte {
+func (l *Load) tail(b []byte, alert, service, entity int) []byte {
 	b = append(b, `,"labels":{"cluster":"prod-eu-`...)
 	b = append(b, digits[entity/loadServices%loadClusters])
 	b = append(b, `","region":"eu-central-1","team":"team-`...)
 	b = appendPadded(b, service%40, 2)
-	b = append(append(b, '"'), l.labels...)
+	b = append(b, '"')
+	if l.labels != nil {
+		b = append(b, l.labels[alert%len(l.labels)]...)
+	}
 	b = append(b, `},"url":"https://mon.example/d/service-`...)
 	b = appendPadded(b, service, 3)
 	return append(b, `"}`...)
