@@ -1,4 +1,5 @@
-// Command bento is Bento with the components that the comparison needs, for who has none on PATH:
+// Command bento is Bento with the components that the comparison needs, for who has none on PATH.
+// Build it with
 //
 //	cd bench/peers/bento && go build -o /somewhere/on/PATH/bento .
 //

@@ -41,6 +41,9 @@ func (p *Part) bare(ctx context.Context, say *json.Encoder) error {
 		all += end
 	}
 	r := &discarding{m: p.meter(), left: all}
+	if err := r.m.begin(); err != nil {
+		return err
+	}
 	errs := make([]error, len(clients))
 	var wg sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
@@ -89,7 +92,7 @@ func (r *discarding) count(n int64) (done bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.left -= n
-	if n > 0 && !r.begun {
+	if n > 0 && !r.begun && r.left > 0 { // were the first all, the window is the process's life
 		r.begun, r.before = true, n
 		if err := r.m.begin(); err != nil {
 			return false, err

@@ -41,11 +41,11 @@ func TestPercentile(t *testing.T) {
 }
 
 func TestMeterRow(t *testing.T) {
-	m := &meter{broker: 1, first: usage{at: time.Unix(10, 0), cpu: time.Second, broker: time.Second, objects: 100, bytes: 1000}}
+	m := &meter{broker: 1, first: usage{at: time.Unix(10, 0), cpu: time.Second, broker: time.Second, machine: time.Minute, objects: 100, bytes: 1000}}
 	r := m.row("x", usage{at: time.Unix(12, 0), cpu: 3 * time.Second, broker: 1500 * time.Millisecond,
-		engine: time.Hour, objects: 600, bytes: 5000}, 1_000_000)
+		machine: time.Minute + 7*time.Second/2, objects: 600, bytes: 5000}, 1_000_000)
 	if r.EventsPerSecond != 500_000 || r.CPU != 2 || *r.BrokerCPU != 0.5 || r.EngineCPU != nil ||
-		r.Allocs != 0.0005 || r.Bytes != 0.004 || r.Seconds != 2 {
+		r.Allocs != 0.0005 || r.Bytes != 0.004 || r.Seconds != 2 || r.Others != 0.5 {
 		t.Errorf("%+v", r)
 	}
 }

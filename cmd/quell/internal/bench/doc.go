@@ -42,12 +42,14 @@
 // difference of two timestamps of the log: of the raw record's append, and of the marker that
 // committed the page, from which on a read_committed consumer may see it. The rate is 100,000 events
 // a second, or six tenths of what the whole system has drained just before if that is less: a system that
-// is offered more than it can do has no latency, it has a backlog. What was offered, what was
+// is offered more than it can do has no latency, it has a backlog. A probe that was not paged within 20 s
+// of the last one counts with the time that it waited. What was offered, what was
 // achieved, and how late the generator itself was, is told.
 //
 // # What it does not tell
 //
 // Everything shares one machine: broker, engine and quell take each other's cores, caches and memory
-// bandwidth. One broker means no replication, the loopback no network. A window of seconds sees the
+// bandwidth. What everybody else took of it stands beside each row: on a machine that others use too,
+// events a second say little, processor time an event says more. One broker means no replication, the loopback no network. A window of seconds sees the
 // merges that come at once, not those of a day. Compare ratios within one run, not runs.
 package bench

@@ -126,14 +126,19 @@ func (d *drain) reading() (n int32) {
 // work waits from the row's first records to its last, and returns what was used by then and how
 // many events it took.
 func (d *drain) work(ctx context.Context) (usage, int64, error) {
-	if err := until(ctx, func() (bool, error) { return d.taken() }); err != nil {
-		return usage{}, 0, fmt.Errorf("%s takes nothing: %w", d.p.Do, err)
-	}
 	if err := d.m.begin(); err != nil {
 		return usage{}, 0, err
 	}
+	err := until(ctx, func() (bool, error) { return d.taken() })
+	if err != nil {
+		return usage{}, 0, fmt.Errorf("%s takes nothing: %w", d.p.Do, err)
+	}
 	before := d.count()
-	var err error
+	if d.p.Do != rowArchive && before >= d.all() {
+		before = 0 // so few that the first were all: the window is the process's life
+	} else if err := d.m.begin(); err != nil {
+		return usage{}, 0, err
+	}
 	var last usage
 	switch d.p.Do {
 	case rowWhole:

@@ -53,6 +53,7 @@ func (b *run) live(ctx context.Context) error {
 	if err == nil {
 		pages, err = b.awaitPages(ctx, set, g.probes)
 	}
+	gaveUp := time.Now()
 	if err = errors.Join(err, c.stop()); err != nil {
 		return fmt.Errorf("page latency: %w", err)
 	}
@@ -60,7 +61,7 @@ func (b *run) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.latency(g, appends, pages)
+	b.latency(g, appends, pages, gaveUp)
 	return nil
 }
 
@@ -253,16 +254,19 @@ func (b *run) appends(ctx context.Context, topic string) (map[int]time.Time, err
 }
 
 // latency joins appends and pages.
-func (b *run) latency(g *generator, appends, pages map[int]time.Time) {
+func (b *run) latency(g *generator, appends, pages map[int]time.Time, gaveUp time.Time) {
 	var took, late []float64
+	live := &b.r.Live
 	for n := range g.probes {
 		late = append(late, milliseconds(appends[n].Sub(g.due[n])))
 		if page, ok := pages[n]; ok {
 			took = append(took, milliseconds(page.Sub(appends[n])))
+		} else {
+			live.Unpaged++
+			took = append(took, milliseconds(gaveUp.Sub(appends[n])))
 		}
 	}
-	live := &b.r.Live
-	live.Probes, live.Unpaged, live.Late = g.probes, g.probes-len(took), percentile(late, 99)
+	live.Probes, live.Late = g.probes, percentile(late, 99)
 	b.r.PageLatency = Latency{P50: percentile(took, 50), P99: percentile(took, 99), Max: percentile(took, 100)}
 }
 

@@ -23,6 +23,7 @@ type meter struct {
 type usage struct {
 	at                  time.Time
 	cpu, broker, engine time.Duration
+	machine             time.Duration // of all processes
 	objects, bytes      uint64
 }
 
@@ -39,15 +40,16 @@ func (m *meter) read() usage {
 	if m.engine > 0 {
 		u.engine, _ = processorTime(m.engine)
 	}
+	u.machine = busyTime()
 	s := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(s)
 	u.objects, u.bytes = s[0].Value.Uint64(), s[1].Value.Uint64()
 	return u
 }
 
-// begin begins the window.
+// begin begins the window, also once more.
 func (m *meter) begin() error {
-	if m.profiles != "" {
+	if m.profiles != "" && m.profile == nil {
 		f, err := os.Create(m.profiles + ".cpu.pprof")
 		if err != nil {
 			return fmt.Errorf("--profiles: %w", err)
@@ -84,6 +86,8 @@ func (m *meter) row(name string, last usage, events int64) Row {
 		CPU:    each(last.cpu - m.first.cpu),
 		Allocs: float64(last.objects-m.first.objects) / n,
 		Bytes:  float64(last.bytes-m.first.bytes) / n, ResidentMiB: residentPeak()}
+	ours := last.cpu + last.broker + last.engine - m.first.cpu - m.first.broker - m.first.engine
+	r.Others = max(0, (last.machine-m.first.machine-ours).Seconds()/max(took, 1e-9))
 	if m.broker > 0 {
 		v := each(last.broker - m.first.broker)
 		r.BrokerCPU = &v

@@ -8,12 +8,13 @@ import (
 	"quell/cmd/quell/internal/table"
 )
 
-var header = []string{"stage", "events", "events/s", "us CPU/event", "allocs/event", "B/event", "broker us", "engine us"}
+var header = []string{"stage", "events", "events/s", "us CPU/event", "allocs/event", "B/event", "broker us", "engine us", "others' cores"}
 
 // cells are a row's cells under header.
 func (r *Row) cells() []string {
 	return []string{r.Name, grouped(float64(r.Events)), grouped(r.EventsPerSecond), fmt.Sprintf("%.2f", r.CPU),
-		fmt.Sprintf("%.3f", r.Allocs), fmt.Sprintf("%.0f", r.Bytes), known(r.BrokerCPU), known(r.EngineCPU)}
+		fmt.Sprintf("%.3f", r.Allocs), fmt.Sprintf("%.0f", r.Bytes), known(r.BrokerCPU), known(r.EngineCPU),
+		fmt.Sprintf("%.1f", r.Others)}
 }
 
 func known(v *float64) string {
@@ -41,7 +42,7 @@ func (r *Report) Print(w io.Writer) error {
 	fmt.Fprintf(w, "%s on %s: %s events of %.0f bytes, %s alerts, %d partitions, %d rules%s\n\n", r.Workload, broker,
 		grouped(float64(r.Events)), r.EventBytes, grouped(float64(r.Fingerprints)), r.Partitions, r.Rules,
 		map[bool]string{false: ", NO CHECKPOINTS"}[r.Checkpoints])
-	right := []bool{false, true, true, true, true, true, true, true}
+	right := []bool{false, true, true, true, true, true, true, true, true}
 	t := table.New(w, header, right, 0)
 	for i := range r.Rows {
 		if err := t.Row(r.Rows[i].cells()); err != nil {

@@ -33,6 +33,22 @@ func processorTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * clockTick, errors.Join(err1, err2)
 }
 
+// busyTime returns the processor time that all processes of the machine have used, 0 if it is not told.
+func busyTime() time.Duration {
+	b, _ := os.ReadFile("/proc/stat")
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	fields := strings.Fields(string(line)) // cpu user nice system idle iowait irq softirq steal ...
+	var ticks int64
+	for i, f := range fields {
+		if i == 0 || i == 4 || i == 5 || i > 8 { // guests are in user already
+			continue
+		}
+		n, _ := strconv.ParseInt(f, 10, 64)
+		ticks += n
+	}
+	return time.Duration(ticks) * clockTick
+}
+
 // residentPeak returns the highest resident memory that this process has had, in MiB. It is the
 // memory map's own mark: getrusage's also remembers what the parent had when it forked.
 func residentPeak() float64 {

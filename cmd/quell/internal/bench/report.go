@@ -41,7 +41,10 @@ type Row struct {
 	BrokerCPU   *float64 `json:"broker_cpu_us_per_event"` // null: nobody here knows
 	EngineCPU   *float64 `json:"engine_cpu_us_per_event"` // null: it had no part in it
 	ResidentMiB float64  `json:"resident_mib"`
-	Clients     int      `json:"clients,omitempty"` // of bare_consumer
+	// Others is how many cores everybody else on the machine took meanwhile. Where that is much, the
+	// processor times still tell something, the events a second do not.
+	Others  float64 `json:"other_cores"`
+	Clients int     `json:"clients,omitempty"` // of bare_consumer
 }
 
 // Latency is from the append of a raw record to its page being visible, in milliseconds.
