@@ -159,7 +159,7 @@ func (w *world) scale(ctx context.Context) error {
 	return err
 }
 
-// hang pauses a server.
+// hang pauses a server, for less than brokerSession.
 func (w *world) hang(ctx context.Context, name string, pid int) error {
 	away := w.between(500*time.Millisecond, 3*time.Second)
 	w.book.note("SIGSTOP %s for %v", name, away.Round(100*time.Millisecond))

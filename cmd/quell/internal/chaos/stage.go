@@ -29,6 +29,13 @@ type stage struct {
 	adm    *kadm.Client
 }
 
+// brokerSession is how long the broker may be silent before the controller, which it is itself, takes
+// it for dead. It is longer than any pause of ours: a Kafka that has a single broker, and declares it
+// dead while a transaction ends, skips that transaction's markers on partitions that have no leader
+// ("these partitions are likely deleted already and hence can be skipped"), and read_committed
+// readers wait behind it for ever. With replicas another broker leads then.
+const brokerSession = 5 * time.Second
+
 // Binary says what is put to the test.
 type Binary struct {
 	Quell   string // path of the program
@@ -40,7 +47,8 @@ func newStage(ctx context.Context, tb testing.TB, o Options) (*stage, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	s := &stage{o: o, broker: kafkatest.Start(tb, kafkatest.Options{})}
+	s := &stage{o: o, broker: kafkatest.Start(tb, kafkatest.Options{Properties: map[string]string{
+		"broker.session.timeout.ms": strconv.FormatInt(brokerSession.Milliseconds(), 10)}})}
 	var err error
 	if s.store, err = newClickHouse(ctx, o, "clickhouse"); err != nil {
 		return nil, err
