@@ -53,6 +53,11 @@ func stormOf(b *testing.B, x *Table, duplicates, span uint64, rate int) {
 	b.ReportMetric(float64(x.Bytes())/float64(max(x.Len(), 1)), "B/entry")
 }
 
+// reportProcessor reports the processor time of an operation since start: the machine may be shared.
+func reportProcessor(b *testing.B, start time.Duration) {
+	b.ReportMetric(float64((processorTime()-start).Microseconds())/1000/float64(b.N), "cpu-ms/op")
+}
+
 func fingerprints(n int, duplicates, span uint64) []correlate.Fingerprint {
 	fresh, rng := uint64(0), uint64(1)
 	fps := make([]correlate.Fingerprint, n)
@@ -172,12 +177,14 @@ func BenchmarkSnapshot(b *testing.B) {
 	x := grown(b, 1_000_000)
 	var snapshot []byte
 	b.Run("append", func(b *testing.B) {
+		defer reportProcessor(b, processorTime())
 		for b.Loop() {
 			snapshot = x.AppendSnapshot(snapshot[:0])
 		}
 		b.ReportMetric(float64(len(snapshot))/1e6, "B/entry")
 	})
 	b.Run("restore", func(b *testing.B) {
+		defer reportProcessor(b, processorTime())
 		for b.Loop() {
 			if _, err := RestoreTable(Config{}, snapshot); err != nil {
 				b.Fatal(err)

@@ -52,7 +52,10 @@ func (t *Table) Snapshot(size int) iter.Seq[[]byte] {
 		b := make([]byte, 0, size+256)
 		b = t.stream.append(append(b, magic...))
 		b = binary.AppendVarint(b, int64(t.clock+t.offset))
-		for _, place := range t.index.places {
+		for i, place := range t.index.places {
+			if i%together == 0 {
+				t.warmPlaces(t.index.places[i:min(i+together, len(t.index.places))])
+			}
 			if place == 0 {
 				continue
 			}

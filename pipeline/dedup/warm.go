@@ -36,6 +36,21 @@ func (t *Table) Warm(fps []correlate.Fingerprint) {
 	t.warmed = sum
 }
 
+// together is how many places of the index a snapshot warms at once.
+const together = 64
+
+// warmPlaces does for the entries of a piece of the index what Warm does for fingerprints. In the
+// order of fingerprints, entries lie anywhere.
+func (t *Table) warmPlaces(places []uint64) {
+	sum := uint64(0)
+	for _, place := range places {
+		if place != 0 {
+			sum += t.touch(uint32(place) - 1)
+		}
+	}
+	t.warmed = sum
+}
+
 // touch reads from each cache line of an entry, and its link.
 func (t *Table) touch(slot uint32) uint64 {
 	n := t.slab.entry(slot)
