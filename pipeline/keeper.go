@@ -25,7 +25,8 @@ type keeper struct {
 	partition int32
 	cl        *kgo.Client
 	source    source
-	off       bool // Options.Uncheckpointed: nothing is kept
+	off       bool        // Options.Uncheckpointed: nothing is kept
+	outputs   []partition // that its transactions write to beside the state
 
 	named []string // keys of the chunks that the committed manifest names
 	idle  []string // keys of chunks to delete with the next manifest
@@ -39,6 +40,7 @@ type keeping struct {
 	topic     string
 	partition int32
 	off       bool
+	outputs   []partition // that the unit's transactions write to beside the state
 	more      [][]kgo.Opt // for the client, which the owner may use as well
 }
 
@@ -57,7 +59,7 @@ func (w keeping) unit() string { return fmt.Sprintf("%s/%s/%d", w.role, w.of.top
 
 // newKeeper makes a keeper that has not taken its unit over yet.
 func (k *Kafka) newKeeper(w keeping) (*keeper, error) {
-	kp := &keeper{unit: w.unit(), topic: w.topic, partition: w.partition, off: w.off}
+	kp := &keeper{unit: w.unit(), topic: w.topic, partition: w.partition, off: w.off, outputs: w.outputs}
 	opts := append([][]kgo.Opt{writing(0)}, w.more...)
 	if !w.off {
 		opts = append(opts, []kgo.Opt{kgo.TransactionTimeout(transactionTimeout),
@@ -101,11 +103,32 @@ func (kp *keeper) open(ctx context.Context, k *Kafka, adm *kadm.Client, of parti
 	return st, nil
 }
 
-// take fences the owner before.
+// take fences the owner before, and then aborts a transaction of its own that touches every partition
+// the unit writes to.
+//
+// Fencing aborts what the former owner had open. But a broker that lost its session for a moment may
+// forget to write the abort into some partitions (seen with Kafka 4.3, whose log says that the markers
+// "can be skipped"). There the transaction stays open: readers of committed records stand still before
+// it, and the next commit of this producer would commit its records too. The abort of our own
+// transaction ends it the right way.
 func (kp *keeper) take(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stalled)
 	defer cancel()
-	if _, _, err := kp.cl.ProducerID(ctx); err != nil {
+	_, _, err := kp.cl.ProducerID(ctx)
+	if err == nil {
+		err = kp.cl.BeginTransaction()
+	}
+	if err == nil {
+		records := []*kgo.Record{kp.record(kp.unit+"/taken", nil)}
+		for _, p := range kp.outputs {
+			records = append(records, &kgo.Record{Topic: p.topic, Partition: p.id, Key: []byte(kp.unit + "/taken")})
+		}
+		err = write(ctx, kp.cl, records...)
+	}
+	if err == nil {
+		err = kp.cl.EndTransaction(ctx, kgo.TryAbort)
+	}
+	if err != nil {
 		return fmt.Errorf("take over the transactional id of %s: %w", kp.unit, err)
 	}
 	return nil
