@@ -48,10 +48,13 @@ func (c *correlating) Run(ctx context.Context) error {
 	p := &placement{kafka: &c.o.Kafka, group: c.o.Kafka.Group + "-correlate",
 		topics: []string{c.o.Topics.Alerts}, own: c.own,
 		halted: c.status.halt, log: c.log}
-	err := p.Run(ctx)
+	defer c.close()
+	return p.Run(ctx)
+}
+
+func (c *correlating) close() {
 	c.plain.Close()
 	c.rules.Close()
-	return err
 }
 
 func (c *correlating) own(ctx context.Context, part partition) error {

@@ -33,7 +33,7 @@ type ruleBook struct {
 }
 
 // openRuleBook reads the rules topic and adds the configured rule set to it if it is not there.
-func openRuleBook(ctx context.Context, s *Service, cl *kgo.Client) (*ruleBook, error) {
+func openRuleBook(ctx context.Context, s *Service, cl *kgo.Client) (_ *ruleBook, err error) {
 	memo, err := newMemo(s.o.Correlate.MemoBytes)
 	if err != nil {
 		return nil, err

@@ -140,8 +140,8 @@ func (s *Service) roles(ctx context.Context) ([]role, error) {
 	if s.o.Roles.Archive {
 		roles = append(roles, newArchiving(s))
 	}
+	var c *correlating
 	if s.o.Roles.Correlate {
-		var c *correlating
 		err := s.patiently(ctx, "read the rule sets", func() (err error) {
 			c, err = newCorrelating(ctx, s)
 			return err
@@ -158,6 +158,9 @@ func (s *Service) roles(ctx context.Context) ([]role, error) {
 			return err
 		})
 		if err != nil {
+			if c != nil {
+				c.close() // what never runs closes nothing
+			}
 			return nil, err
 		}
 		roles = append(roles, in)
