@@ -122,6 +122,7 @@ func (c client) Insert(ctx context.Context, b archive.Batch) error {
 		return errCut
 	}
 	err := c.clickhouse.Insert(ctx, b)
+	c.wire.say("insert %s %s: %d rows, %v", b.Table, b.Token, b.Rows(), err)
 	if !c.wire.step("behind an insert into %s", b.Table) {
 		return errCut
 	}

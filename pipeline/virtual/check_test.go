@@ -28,10 +28,15 @@ func (w *world) finish() {
 	w.clear()
 	w.archive.mind(0)
 	w.eventually("every event is archived", w.archived)
+	state := ""
 	w.eventually("every incident is over, and they count all events", func() bool {
 		events, orphans := w.counted()
 		over := w.over()
-		w.say("finish", "of %d events, incidents count %d, %d are orphans; over: %v", w.events(), events, orphans, over)
+		if now := fmt.Sprintf("of %d events, incidents count %d, %d are orphans; over: %v", w.events(), events,
+			orphans, over); now != state {
+			state = now
+			w.say("finish", "%s", state)
+		}
 		return over && events+orphans >= w.events()
 	})
 	w.eventually("every revision and every page is archived", func() bool {

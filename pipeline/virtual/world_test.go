@@ -174,7 +174,7 @@ func (w *world) tell() {
 	defer w.mu.Unlock()
 	w.t.Logf("seed %d (-seed), %.0f virtual seconds", w.seed, time.Since(w.began).Seconds())
 	if w.t.Failed() {
-		for _, line := range w.story[max(0, len(w.story)-200):] {
+		for _, line := range w.story[max(0, len(w.story)-300):] {
 			w.t.Log(line)
 		}
 	}
