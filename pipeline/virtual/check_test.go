@@ -31,7 +31,7 @@ func (w *world) finish() {
 	state := ""
 	w.eventually("every incident is over, and they count all events", func() bool {
 		events, orphans := w.counted()
-		over := w.over()
+		over := w.resolved()
 		if now := fmt.Sprintf("of %d events, incidents count %d, %d are orphans; over: %v", w.events(), events,
 			orphans, over); now != state {
 			state = now
@@ -87,8 +87,8 @@ func (w *world) counted() (events, orphans uint64) {
 	return events, orphans
 }
 
-// over reports whether all incidents are resolved.
-func (w *world) over() bool {
+// resolved reports whether all incidents are resolved.
+func (w *world) resolved() bool {
 	newest := map[string]correlate.State{}
 	for _, r := range w.read("incidents") {
 		var in correlate.Incident

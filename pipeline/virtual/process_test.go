@@ -5,12 +5,14 @@ package virtual
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"quell/pipeline"
 )
@@ -40,11 +42,15 @@ func (w *world) doomed(name string, step int, changes ...func(*pipeline.Options)
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{w: w, name: name, cancel: cancel, done: make(chan struct{})}
-	p.wire = newWire(w.net, func(format string, args ...any) { w.say(name, format, args...) }, cancel)
+	id := fmt.Sprintf("%s.%d.", name, len(w.processes))
+	p.wire = newWire(w.net, func(format string, args ...any) { w.say(name, format, args...) }, func() {
+		cancel()
+		w.burials.Go(func() { w.bury(id) })
+	})
 	p.wire.cutAt = step
 	w.processes = append(w.processes, p)
 	o := w.options
-	o.Kafka.ClientID, o.Kafka.More = name, append(network(p.wire.dial),
+	o.Kafka.ClientID, o.Kafka.More = id, append(network(p.wire.dial),
 		kgo.FetchMaxPartitionBytes(fetchBytes))
 	o.Archive.To = client{w.archive, p.wire}
 	o.Logger = slog.New(slog.NewTextHandler(told{w, name}, &slog.HandlerOptions{Level: slog.LevelWarn,
@@ -100,6 +106,37 @@ func (p *process) soundness(reg *prometheus.Registry) {
 				if n := m.GetCounter().GetValue(); n != 0 {
 					p.w.t.Errorf("%s: %s is %v %v", p.name, f.GetName(), n, m.GetLabel())
 				}
+			}
+		}
+	}
+}
+
+// bury takes a dead process's members out of their groups when their sessions have ended. A broker
+// does that by itself; kfake forgets those whose answer to JoinGroup or SyncGroup found nobody.
+func (w *world) bury(id string) {
+	select {
+	case <-time.After(7 * time.Second):
+	case <-w.over:
+		return
+	}
+	groups, err := w.adm.DescribeGroups(context.Background())
+	if err != nil {
+		w.say("burial", "of %s: %v", id, err)
+	}
+	for _, g := range groups {
+		leave := kmsg.NewPtrLeaveGroupRequest()
+		leave.Group = g.Group
+		for _, m := range g.Members {
+			if strings.HasPrefix(m.ClientID, id) {
+				member := kmsg.NewLeaveGroupRequestMember()
+				member.MemberID, member.InstanceID = m.MemberID, m.InstanceID
+				leave.Members = append(leave.Members, member)
+			}
+		}
+		if len(leave.Members) > 0 {
+			w.say("burial", "%s is taken out of %s", id, g.Group)
+			if _, err := leave.RequestWith(context.Background(), w.cl); err != nil {
+				w.say("burial", "of %s: %v", id, err)
 			}
 		}
 	}

@@ -48,6 +48,8 @@ type world struct {
 	adm     *kadm.Client
 
 	processes []*process
+	burials   sync.WaitGroup
+	over      chan struct{}   // closed when nobody needs a burial any more
 	sent      map[int32]int64 // records by raw partition
 	bad       int             // of them, not events
 	alive     map[string]int32
@@ -67,7 +69,8 @@ func inBubble(t *testing.T, seed uint64, change func(*pipeline.Options, *rules.S
 
 func newWorld(t *testing.T, seed uint64, change func(*pipeline.Options, *rules.Spec)) *world {
 	w := &world{t: t, seed: seed, dice: rand.New(rand.NewPCG(seed, 0)), began: time.Now(),
-		net: new(kfake.VirtualNetwork), sent: map[int32]int64{}, alive: map[string]int32{}}
+		net: new(kfake.VirtualNetwork), over: make(chan struct{}),
+		sent: map[int32]int64{}, alive: map[string]int32{}}
 	w.archive = &clickhouse{Memory: archivetest.NewMemory(), dice: rand.New(rand.NewPCG(seed, 1))}
 	w.options = options()
 	spec := rules.Spec{Rules: []rules.Rule{{Name: "by-service", Kind: "group",
@@ -121,6 +124,8 @@ func (w *world) broker() {
 			p.wire.cut()
 			<-p.done
 		}
+		close(w.over)
+		w.burials.Wait()
 		w.archive.late.Wait()
 		if w.cl != nil {
 			w.cl.Close()
@@ -132,7 +137,7 @@ func (w *world) broker() {
 	})
 	<-b.Ready()
 	w.options.Kafka.Brokers = []string{b.Addr()}
-	w.cl = w.client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	w.cl = w.client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ConnIdleTimeout(15*time.Minute))
 	w.adm = kadm.NewClient(w.cl)
 	specs := w.options.Topics.Specs(w.options.Clock)
 	if _, err := pipeline.CreateTopics(w.t.Context(), w.adm, specs, 1); err != nil {
