@@ -77,6 +77,12 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	if w.cutOff() {
+		// Refused at once, franz-go would ask again at once as long as it has no producer id: in
+		// virtual time for ever.
+		wait(ctx, 100*time.Millisecond)
+		return nil, errCut
+	}
 	far, err := w.net.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err

@@ -75,7 +75,7 @@ func newWorld(t *testing.T, seed uint64, change func(*pipeline.Options, *rules.S
 	w.options = options()
 	spec := rules.Spec{Rules: []rules.Rule{{Name: "by-service", Kind: "group",
 		GroupBy: new([]string{"service"}), GroupWait: new(rules.Second),
-		GroupInterval: new(5 * rules.Second), PageAt: new(correlate.Error)}}}
+		GroupInterval: new(5 * rules.Second), ResolveAfter: new(4 * rules.Minute), PageAt: new(correlate.Error)}}}
 	if change != nil {
 		change(&w.options, &spec)
 	}
@@ -185,15 +185,15 @@ func (w *world) tell() {
 	}
 }
 
-// eventually waits for a condition, for five minutes of virtual time at most: longer than any hang.
+// eventually waits for a condition, for ten minutes of virtual time at most: longer than any hang.
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(time.Second) {
+	for deadline := time.Now().Add(10 * time.Minute); time.Now().Before(deadline); time.Sleep(time.Second) {
 		if ok() {
 			return
 		}
 	}
-	w.t.Fatalf("after five minutes still not: %s", what)
+	w.t.Fatalf("after ten minutes still not: %s", what)
 }
 
 // form writes incidents and pages as the nouns' own JSON.
