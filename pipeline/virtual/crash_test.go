@@ -35,7 +35,7 @@ func each(t *testing.T, few int, test func(t *testing.T, seed uint64)) {
 // it stops. Another takes over, which may be cut off too.
 func TestCrash(t *testing.T) {
 	const last = 330 // a run has about as many steps
-	stride := max(1, last/rounds(20))
+	stride := max(1, last/rounds(16))
 	if *sweepFlag {
 		stride = 1
 	}
@@ -72,7 +72,7 @@ func (w *world) crash(step int) {
 // tells, word for word.
 func TestCrashEventClock(t *testing.T) {
 	const last = 170
-	each(t, 8, func(t *testing.T, seed uint64) {
+	each(t, 5, func(t *testing.T, seed uint64) {
 		var undisturbed, crashed []string
 		inBubble(t, seed, eventClock, func(w *world) {
 			w.day()

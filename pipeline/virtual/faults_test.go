@@ -53,7 +53,7 @@ func (w *world) faults(key kmsg.Key, codes []*kerr.Error) {
 		all = append(all, w.spoilt(p, key)...)
 		refused = append(refused, w.refuse(key, codes[i%len(codes)]))
 		w.flow(10, 10*time.Second)
-		time.Sleep(time.Duration(w.dice.IntN(40)) * time.Second)
+		time.Sleep(time.Duration(w.dice.IntN(30)) * time.Second)
 		if i > 0 {
 			w.processes[i-1].stop()
 		}

@@ -29,12 +29,12 @@ func TestOutage(t *testing.T) {
 			w.start("intake", only(pipeline.Roles{Intake: true, Archive: true}))
 		}},
 		{"correlate for an hour", func(w *world) {
-			w.start("intake", only(pipeline.Roles{Intake: true, Archive: true}), unhurried)
+			w.start("intake", only(pipeline.Roles{Intake: true}), unhurried)
 			p := w.start("correlate", only(pipeline.Roles{Correlate: true}))
 			w.flow(20, 10*time.Second)
 			p.kill()
 			w.flow(30, time.Hour)
-			w.start("correlate", only(pipeline.Roles{Correlate: true}))
+			w.start("correlate", only(pipeline.Roles{Correlate: true, Archive: true}))
 		}},
 		{"the archive for a day", func(w *world) {
 			paging := w.start("paging", only(pipeline.Roles{Intake: true, Correlate: true}))
@@ -70,5 +70,5 @@ func only(r pipeline.Roles) func(*pipeline.Options) {
 
 // unhurried makes hours cheap: fewer heartbeats and fetches.
 func unhurried(o *pipeline.Options) {
-	o.Kafka.More = append(o.Kafka.More, kgo.HeartbeatInterval(2*time.Second), kgo.FetchMaxWait(5*time.Second))
+	o.Kafka.More = append(o.Kafka.More, kgo.HeartbeatInterval(5*time.Second), kgo.FetchMaxWait(30*time.Second))
 }

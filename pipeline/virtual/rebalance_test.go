@@ -14,7 +14,7 @@ import (
 // Two or three processes come and go while events flow: cleanly or not, as static members or not,
 // with an archive that is not well.
 func TestRebalance(t *testing.T) {
-	each(t, 6, func(t *testing.T, seed uint64) {
+	each(t, 5, func(t *testing.T, seed uint64) {
 		inBubble(t, seed, wide, func(w *world) {
 			static := w.dice.IntN(2) == 0
 			w.archive.mind(w.dice.IntN(2) * 30)

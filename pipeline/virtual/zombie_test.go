@@ -10,7 +10,7 @@ import (
 // A process hangs, as with SIGSTOP, while another takes its partitions. When it wakes up, what it
 // had sent arrives: requests, and inserts into the archive.
 func TestZombie(t *testing.T) {
-	each(t, 8, func(t *testing.T, seed uint64) {
+	each(t, 5, func(t *testing.T, seed uint64) {
 		inBubble(t, seed, nil, func(w *world) {
 			w.archive.mind(w.dice.IntN(2) * 20)
 			first := w.start("first")
