@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"quell/cmd/quell/internal/app"
@@ -142,8 +144,16 @@ func (s *stage) create(ctx context.Context, set setting) error {
 	for _, role := range []string{"-intake", "-correlate", "-archive"} {
 		s.groups = append(s.groups, set.prefix+role)
 	}
-	_, err = pipeline.CreateTopics(ctx, s.adm, specs, 1)
-	return err
+	// A broker that has had no processor for a second is fenced by its controller until its next
+	// heartbeat, and places nothing meanwhile. On a busy machine that happens.
+	began := time.Now()
+	return until(ctx, func() (bool, error) {
+		_, err := pipeline.CreateTopics(ctx, s.adm, specs, 1)
+		if errors.Is(err, kerr.InvalidReplicationFactor) && time.Since(began) < stopWithin {
+			return false, nil
+		}
+		return true, err
+	})
 }
 
 // database opens a setting's database.
