@@ -119,6 +119,7 @@ func (w *archiver) add(r *kgo.Record) error {
 		return fmt.Errorf("block at %s/%d offset %d: %w", r.Topic, r.Partition, r.Offset, err)
 	}
 	w.pending.add(&env, r.Timestamp)
+	w.pending.records = append(w.pending.records, r)
 	return nil
 }
 

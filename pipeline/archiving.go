@@ -53,6 +53,7 @@ func (a *archiving) own(ctx context.Context, part partition) error {
 // recover makes the worker of a partition from its insert log.
 func (a *archiving) recover(ctx context.Context, part partition) (*archiver, error) {
 	at := a.o.checkpoint("archive", part)
+	at.recycles = true
 	at.more = [][]kgo.Opt{reading(kgo.ReadCommitted()), {kgo.KeepControlRecords()}}
 	kp, st, err := a.o.Kafka.keep(ctx, a.adm, at)
 	if err != nil {

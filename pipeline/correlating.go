@@ -98,7 +98,7 @@ type engineOwner struct {
 func (c *correlating) recover(ctx context.Context, id int32) (*engineOwner, error) {
 	kp, st, err := c.o.Kafka.keep(ctx, c.adm, keeping{role: "correlate",
 		of: partition{c.o.Topics.Alerts, id}, topic: c.o.Topics.Snapshots, partition: id,
-		off: c.o.Uncheckpointed,
+		off: c.o.Uncheckpointed, recycles: true,
 		outputs: []partition{{c.o.Topics.Incidents, id}, {c.o.Topics.Pages, id},
 			{c.o.Topics.Dispositions, id}},
 		more: [][]kgo.Opt{reading(kgo.ReadUncommitted()), dispositions(c.o.Topics.Dispositions)}})

@@ -120,7 +120,8 @@ func (e *engineOwner) due() bool {
 // is full: one block of the dispositions topic has at least what follows from one step.
 const stepRecords = 1024
 
-// fold steps the engine over what was fetched and turns effects into records.
+// fold steps the engine over what was fetched and turns effects into records. Engine and outputs
+// keep copies of what they keep, so the memory of the records goes back to the client.
 func (e *engineOwner) fold(ctx context.Context, fetches kgo.Fetches) error {
 	var errs []error
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
@@ -129,6 +130,9 @@ func (e *engineOwner) fold(ctx context.Context, fetches kgo.Fetches) error {
 			if err := e.foldChunk(ctx, records); err != nil {
 				errs = append(errs, err)
 				return
+			}
+			for _, r := range records {
+				r.Recycle()
 			}
 		}
 	})

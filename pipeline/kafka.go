@@ -112,12 +112,22 @@ func (k *Kafka) client(role string, opts ...[]kgo.Opt) (*kgo.Client, error) {
 
 // recycling makes a client whose records' memory is used again once they are recycled.
 func (k *Kafka) recycling(role string, opts ...[]kgo.Opt) (*kgo.Client, error) {
-	memory := new(recycled)
-	u, err := newUnpacker(memory, maxDecompressBytes)
+	again, err := recycles()
 	if err != nil {
 		return nil, fmt.Errorf("kafka client for %s: %w", role, err)
 	}
-	return k.client(role, append(opts, []kgo.Opt{kgo.WithPools(memory), kgo.WithDecompressor(u)})...)
+	return k.client(role, append(opts, again)...)
+}
+
+// recycles returns the options of a client whose records' memory is used again once they are
+// recycled.
+func recycles() ([]kgo.Opt, error) {
+	memory := new(recycled)
+	u, err := newUnpacker(memory, maxDecompressBytes)
+	if err != nil {
+		return nil, err
+	}
+	return []kgo.Opt{kgo.WithPools(memory), kgo.WithDecompressor(u)}, nil
 }
 
 // backoff is the wait before the n-th try of whatever is tried again: 100 ms, doubled, at most 5 s.

@@ -42,6 +42,7 @@ type keeping struct {
 	off       bool
 	outputs   []partition // that the unit's transactions write to beside the state
 	more      [][]kgo.Opt // for the client, which the owner may use as well
+	recycles  bool        // the owner recycles what it reads with the client
 }
 
 // Why a commit failed: another owner has taken the unit, or nobody knows whether it succeeded. A
@@ -66,7 +67,11 @@ func (k *Kafka) newKeeper(w keeping) (*keeper, error) {
 			kgo.TransactionalID(k.Group + "-" + strings.ReplaceAll(kp.unit, "/", "-"))})
 	}
 	var err error
-	kp.cl, err = k.client(kp.unit, opts...)
+	if w.recycles {
+		kp.cl, err = k.recycling(kp.unit, opts...)
+	} else {
+		kp.cl, err = k.client(kp.unit, opts...)
+	}
 	return kp, err
 }
 

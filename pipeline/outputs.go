@@ -26,6 +26,8 @@ type outputs struct {
 	answered  *archive.ResponsesBuilder
 	from, to  int64 // coverage in the alerts partition
 	size      int   // bytes of all that, about
+
+	block []byte // the block of rows: its memory is used again after the transaction
 }
 
 func newOutputs(o *Options, id int32) *outputs {
@@ -100,7 +102,8 @@ func (out *outputs) record(topic, key string, value []byte) *kgo.Record {
 	return &kgo.Record{Topic: topic, Partition: out.id, Key: []byte(key), Value: value}
 }
 
-// records returns everything that is pending: incidents, pages and one block of rows.
+// records returns everything that is pending: incidents, pages and one block of rows, which lives
+// until the next call.
 func (out *outputs) records() ([]*kgo.Record, error) {
 	if !out.pending() {
 		return nil, nil
@@ -110,8 +113,8 @@ func (out *outputs) records() ([]*kgo.Record, error) {
 	env := archive.Envelope{Origin: origin, From: out.from, To: out.to,
 		Sections: []archive.Section{out.disposed.Section(origin), out.revisions.Section(origin),
 			out.paged.Section(origin), out.answered.Section(origin)}}
-	value := env.Append(nil)
-	return append(out.list, &kgo.Record{Topic: out.o.Topics.Dispositions, Partition: out.id, Value: value}), nil
+	out.block = env.Append(out.block[:0])
+	return append(out.list, &kgo.Record{Topic: out.o.Topics.Dispositions, Partition: out.id, Value: out.block}), nil
 }
 
 // sent forgets what was committed and counts it.

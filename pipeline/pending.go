@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"quell/correlate/archive"
 )
 
@@ -24,6 +26,7 @@ type pending struct {
 	rows     int
 	bytes    int
 	since    time.Time
+	records  []*kgo.Record // whose memory the sections lie in
 }
 
 // origin is what positions are counted by: rows of one table, of one source partition.
@@ -125,9 +128,15 @@ func (p *pending) add(env *archive.Envelope, at time.Time) {
 	}
 }
 
+// reset forgets everything and gives the memory of the records back.
 func (p *pending) reset() {
 	p.groups, p.rows, p.bytes = nil, 0, 0
 	clear(p.newest)
+	for i, r := range p.records {
+		r.Recycle()
+		p.records[i] = nil
+	}
+	p.records = p.records[:0]
 }
 
 // raise notes that all rows up to the group's end are archived, of which row is the last; -1 if the
