@@ -110,7 +110,7 @@ func (b *ruleBook) know(ctx context.Context, records []correlate.Record) error {
 func (b *ruleBook) add(set correlate.RuleSet) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.sets[set.Hash()] = &memoised{RuleSet: set, memo: b.memo}
+	b.sets[set.Hash()] = memoise(set, b.memo)
 }
 
 // current is the configured rule set.
