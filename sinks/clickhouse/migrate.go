@@ -62,6 +62,9 @@ func (c *Client) migrate(ctx context.Context) error {
 	if err := c.retention(ctx); err != nil {
 		return err
 	}
+	if err := c.tune(ctx); err != nil {
+		return err
+	}
 	if err := c.apply(ctx, viewsSQL); err != nil {
 		return err
 	}
