@@ -3,6 +3,7 @@ package archive
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // What a LowCardinality column says of itself in ClickHouse's Native format: its version, and that
@@ -24,6 +25,7 @@ func AppendNative(dst []byte, sections []Section) ([]byte, error) {
 	first := &sections[0]
 	dst = binary.AppendUvarint(dst, uint64(len(first.Columns)))
 	dst = binary.AppendUvarint(dst, uint64(rows))
+	dst = slices.Grow(dst, nativeSize(sections))
 	parts := make([]part, len(sections))
 	for i := range first.Columns {
 		c := &first.Columns[i]
@@ -36,6 +38,16 @@ func AppendNative(dst []byte, sections []Section) ([]byte, error) {
 		dst = appendParts(dst, parts)
 	}
 	return dst, nil
+}
+
+// nativeSize returns about how many bytes the rows take, rather more than fewer: to move a block
+// that has grown costs as much as to build it.
+func nativeSize(sections []Section) int {
+	n := 4096
+	for i := range sections {
+		n += sections[i].Size()
+	}
+	return n + n/16
 }
 
 // check returns the number of rows, or why the sections do not make one block.
