@@ -60,7 +60,7 @@ func (w *archiver) run(ctx context.Context) error {
 		if err := w.take(fetches); err != nil {
 			return err
 		}
-		if w.pending.ready(w.a.o.Archive.Rows, w.a.o.Archive.Every) {
+		if w.pending.ready(w.a.o.Archive.Rows, w.a.o.Archive.Every, int(w.a.owned.Load())) {
 			if err := w.round(work); err != nil {
 				return w.stopped(ctx, err)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -17,6 +18,7 @@ type archiving struct {
 	metrics *metrics
 	status  *status
 	log     *slog.Logger
+	owned   atomic.Int32 // partitions
 }
 
 func newArchiving(s *Service) *archiving {
@@ -40,6 +42,8 @@ func (a *archiving) own(ctx context.Context, part partition) error {
 	if err != nil {
 		return err
 	}
+	a.owned.Add(1)
+	defer a.owned.Add(-1)
 	defer w.keeper.close()
 	defer func() {
 		if ctx.Err() != nil { // else the partition stays ours, and what holds it up does too

@@ -104,8 +104,8 @@ type Correlate struct {
 // Archive is where blocks go, and how large they grow first.
 type Archive struct {
 	To    archive.Archive
-	Rows  int
-	Every time.Duration
+	Rows  int           // that make an insert at once
+	Every time.Duration // after which fewer make one; a storm's after five times that
 }
 
 // Options configure a Service. Every field without a stated default is required for the roles

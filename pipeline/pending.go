@@ -25,7 +25,8 @@ type pending struct {
 	checked  map[origin]bool
 	rows     int
 	bytes    int
-	since    time.Time
+	since    time.Time     // the first of them came
+	latest   time.Time     // the last one did
 	records  []*kgo.Record // whose memory the sections lie in
 }
 
@@ -89,9 +90,21 @@ type insertGroup struct {
 	oldest   time.Time // append time of the oldest block
 }
 
-// pendingBytes bounds what a partition gathers, whatever the configuration says about rows: events
-// may be large.
-const pendingBytes = 64 << 20
+// What a partition gathers is bounded in bytes, whatever the configuration says about rows: events
+// may be large. A process that has many partitions gathers less of each.
+const (
+	pendingBytes = 64 << 20
+	leastBytes   = 4 << 20
+	processBytes = 512 << 20
+)
+
+// A storm's rows may wait longer than others: an insert of 50,000 rows costs the engine twice as much
+// a row as one of 200,000. It is a storm when within the age limit there are a stormPart of the rows
+// that make an insert, and more keep coming; then the limit is stormPatience times that.
+const (
+	stormPart     = 16
+	stormPatience = 5
+)
 
 func newPending() *pending {
 	return &pending{newest: map[origin]*insertGroup{}, standing: map[origin]standing{},
@@ -100,15 +113,23 @@ func newPending() *pending {
 
 func (p *pending) empty() bool { return len(p.groups) == 0 }
 
-// ready reports whether the rows are many or old enough.
-func (p *pending) ready(rows int, age time.Duration) bool {
-	return !p.empty() && (p.rows >= rows || p.bytes >= pendingBytes || time.Since(p.since) >= age)
+// ready reports whether the rows are many or old enough, for one of so many partitions.
+func (p *pending) ready(rows int, age time.Duration, partitions int) bool {
+	if p.empty() {
+		return false
+	}
+	bytes := min(max(processBytes/max(partitions, 1), leastBytes), pendingBytes)
+	if p.rows >= rows/stormPart && time.Since(p.latest) < age/2 {
+		age *= stormPatience
+	}
+	return p.rows >= rows || p.bytes >= bytes || time.Since(p.since) >= age
 }
 
 // add takes the sections of a block that was appended at the given time.
 func (p *pending) add(env *archive.Envelope, at time.Time) {
+	p.latest = time.Now()
 	if p.empty() {
-		p.since = time.Now()
+		p.since = p.latest
 	}
 	for i := range env.Sections {
 		s, size := &env.Sections[i], env.Sections[i].Size()

@@ -96,8 +96,38 @@ func TestPendingBounds(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if !p.ready(1<<30, time.Hour) {
+	if !p.ready(1<<30, time.Hour, 1) {
 		t.Errorf("%d bytes wait for more rows", p.bytes)
+	}
+}
+
+func TestPendingReady(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name                string
+		rows                int64
+		came, latest, every time.Duration
+		partitions          int
+		want                bool
+	}{
+		{"few and new", 10, 0, 0, time.Minute, 1, false},
+		{"few and old", 10, time.Minute, 0, time.Minute, 1, true},
+		{"many", 1000, 0, 0, time.Minute, 1, true},
+		{"a storm's, not five times as old", 100, 4 * time.Minute, 0, time.Minute, 1, false},
+		{"a storm's, five times as old", 100, 5 * time.Minute, 0, time.Minute, 1, true},
+		{"a storm's that has ended", 100, time.Minute, time.Minute, time.Minute, 1, true},
+		{"few, but of one of very many partitions", 80_000, 0, 0, time.Minute, 1 << 20, true},
+	} {
+		p := newPending()
+		p.add(eventsBlock(7, 0, c.rows), now)
+		p.since, p.latest = now.Add(-c.came), now.Add(-c.latest)
+		most := 1000
+		if c.rows > 1000 {
+			most = 1 << 30
+		}
+		if got := p.ready(most, c.every, c.partitions); got != c.want {
+			t.Errorf("%s: ready %v", c.name, got)
+		}
 	}
 }
 
