@@ -10,8 +10,8 @@ import (
 func TestTuned(t *testing.T) {
 	c := migrated(t, options())
 	engine := func(table string) string {
-		return ask(t, c, "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '" +
-			table + "'")[0][0].(string)
+		return ask(t, c, "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = '"+
+			table+"'")[0][0].(string)
 	}
 	const few, own = "min_parts_to_merge_at_once = 10", "min_parts_to_merge_at_once = 3"
 	if e := engine("events"); !strings.Contains(e, few) || !strings.Contains(e, "auto_statistics_types = ''") {
