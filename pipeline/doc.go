@@ -18,24 +18,36 @@
 //
 // # Positions
 //
-// Intake keeps position and dedup table of a raw partition in the checkpoints topic, written after
-// everything it produced was acknowledged. Between two checkpoints intake is at least once: what it
-// says again after a crash carries the same raw positions, which the engine and the archive ignore.
+// What a role knows about one partition is a unit of state, such as "intake/events/3". It lies in a
+// compacted topic, and a keeper owns it: a transactional id that belongs to the unit. An owner takes
+// the id over, which fences the one before, and only then reads. So an owner that slept through a
+// rebalance can write on as it likes: nothing of it becomes visible.
 //
-// Correlate commits its outputs and its position in one Kafka transaction, whose id belongs to the
-// alerts partition: starting an owner fences the one before. The engine's snapshot and the
-// committed position lie in the same partition of the snapshots topic; an owner restores the
-// snapshot, folds silently up to the committed position, compares the engine's hash with the
-// committed one, and goes live.
+// Intake keeps position and dedup table of a raw partition: taken between two batches, written in one
+// transaction beside the work, once everything that was produced before has been acknowledged.
+// Between two checkpoints intake is at least once: what it says again after a crash carries the same
+// raw positions, which the engine and the archive ignore.
 //
-// Archive keeps a position per partition of the archive and dispositions topics, written after
-// ClickHouse acknowledged the insert. Every insert carries its own positions as deduplication token.
-// Rows that ClickHouse will never take stop their partition, with an error at every try: to leave
-// them out would lose them silently. Paging goes on.
+// Correlate commits its outputs and its position in one Kafka transaction. Snapshots of the engine
+// are written beside the work, outside of transactions, under keys that name their content; their
+// manifest goes with the next transaction. An owner restores the snapshot, folds silently up to the
+// committed position, comparing the engine's hash at every committed position that is known, and
+// goes live. A hash that differs is a [Divergence]: the partition stands still.
+//
+// Archive works in rounds: the blocks of consecutive offsets. A round is logged before its first
+// insert: its offsets and how far each source was archived before it. From these the inserts follow,
+// with their deduplication tokens; so a new owner repeats the last round, and it does not matter which
+// of its inserts ClickHouse had taken, or still takes from an owner that was asleep. What ClickHouse
+// holds is compared with the log, and decides only where there is no log. Rows that ClickHouse will
+// never take stop their partition, with an error at every try: to leave them out would lose them
+// silently. Paging goes on.
 //
 // A position that retention has overtaken is lost: the partition goes on where the log begins, says
 // so as an error and counts what is missing. An engine that cannot replay up to its committed
 // position does not go on: it would tell other incidents than it has told.
+//
+// The rules topic knows the identity of every topic that positions are kept of. A topic that was
+// created anew, or has other partitions than it had, is a [Refusal] at the start.
 //
 // # Backlog
 //

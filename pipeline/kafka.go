@@ -18,7 +18,7 @@ const (
 	maxRecordBytes     = 8 << 20
 	blockBytes         = 640 << 10
 	maxDecompressBytes = 64 << 20
-	fetchBytes         = 16 << 20
+	fetchBytes         = 64 << 20 // more than the largest record: fetchPartition is the bound
 	fetchPartition     = 1 << 20
 
 	// A block of the dispositions topic holds at least what one record of the alerts topic brought
