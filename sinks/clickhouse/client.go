@@ -4,20 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 
 	"quell/correlate/archive"
 )
 
-// Client is the archive in one ClickHouse server. It is safe for concurrent use; several inserts
-// run at the same time on connections of their own.
+// atOnce is how many inserts run at the same time. The engine works on one insert with one thread
+// mostly; more than two on their way only need more memory, here and there.
+const atOnce = 2
+
+// Client is the archive in one ClickHouse server. It is safe for concurrent use; two inserts
+// run at the same time on connections of their own, others wait.
 type Client struct {
 	target target
 	conn   driver.Conn // current database: ours
 	root   driver.Conn // current database: default, for what runs before ours exists
-	blocks sync.Pool   // *[]byte, for blocks
+	// blocks has the memory of the blocks that are under way at once: a block is some 60 MB, and
+	// fresh memory costs as much as what is written to it.
+	blocks chan []byte
 }
 
 var _ archive.Archive = (*Client)(nil)
@@ -28,7 +33,10 @@ func Open(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{target: t}
+	c := &Client{target: t, blocks: make(chan []byte, atOnce)}
+	for range atOnce {
+		c.blocks <- nil
+	}
 	if c.conn, err = driver.Open(t.connection(t.Database)); err != nil {
 		return nil, fmt.Errorf("clickhouse: %w", err)
 	}

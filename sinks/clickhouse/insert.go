@@ -24,19 +24,24 @@ func (c *Client) Insert(ctx context.Context, b archive.Batch) error {
 	if err := b.Check(); err != nil {
 		return &archive.Error{Fault: archive.FaultReject, Err: err}
 	}
-	buf, _ := c.blocks.Get().(*[]byte)
-	if buf == nil {
-		buf = new([]byte)
+	var memory []byte
+	select {
+	case memory = <-c.blocks:
+	case <-ctx.Done():
+		return c.fault(fmt.Sprintf("insert of %d rows into %s, behind others", rows, b.Table), ctx.Err())
 	}
-	defer c.blocks.Put(buf)
-	block, err := archive.AppendNative((*buf)[:0], b.Sections)
+	defer func() { c.blocks <- memory }()
+	block, err := archive.AppendNative(memory[:0], b.Sections)
 	if err != nil {
 		return &archive.Error{Fault: archive.FaultReject, Err: err}
 	}
-	*buf = block
+	// After an error the connection may still be sending the block for a moment: rows of the next one
+	// must not get into it, so the memory is left to the garbage collector.
+	memory = nil
 	if err := c.insert(ctx, &b, block); err != nil {
 		return c.fault(fmt.Sprintf("insert of %d rows into %s, token %s", rows, b.Table, b.Token), err)
 	}
+	memory = block
 	return nil
 }
 
