@@ -65,6 +65,7 @@ func parseRoles(names []string) (pipeline.Roles, error) {
 
 // serve runs the service until ctx ends: servers first and last, so that nothing is cut off.
 func serve(ctx context.Context, cfg *config.Config, roles pipeline.Roles) error {
+	app.TuneMemory()
 	log := app.Logger(cfg, os.Stderr)
 	set, err := servers.Start(ctx, servers.Want{Kafka: cfg.Kafka.Embedded(),
 		ClickHouse: cfg.ClickHouse.Embedded() && roles.Archive, DataDir: cfg.Data, Logger: log})
