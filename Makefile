@@ -38,7 +38,7 @@ test: setup build lint ## Run everything that continuous integration runs
 	@pkgs=$$($(VIRTUAL)); [ -z "$$pkgs" ] || \
 		{ set -x; go test -race -timeout 5m -tags synctests -skip '^TestReal' $$pkgs; }
 	@echo '== a short fuzz of every Fuzz function'
-	@.ci/fuzz 5s
+	@.ci/fuzz 3s
 	@echo '== integration and end-to-end tests, on real servers'
 	@pkgs=$$($(REAL)); [ -z "$$pkgs" ] || \
 		{ set -x; go test -count 1 -p 1 -timeout 10m -run '^TestReal' $$pkgs; }
