@@ -142,8 +142,10 @@ func (p *placement) keep(ctx context.Context, part partition, o *owner) {
 		case err == nil:
 			continue
 		case errors.Is(err, errFenced):
+			// Usually the group is about to tell us that it is not ours any more: give it the time.
 			log.Warn("another process has taken the partition over; it is taken back if it is still ours",
-				"error", err, "wait", backoff(n))
+				"error", err)
+			pause(ctx, 2*heartbeats)
 		default:
 			log.Error("the partition's owner failed; it recovers and goes on", "error", err, "wait", backoff(n))
 		}
