@@ -232,7 +232,7 @@ func ask(t testing.TB, client *clickhouse.Client, statement string) [][]any {
 // read returns the first record of a topic.
 func read(t *testing.T, w *world, topic string) *kgo.Record {
 	t.Helper()
-	cl := w.kafka(kgo.ConsumeTopics(topic), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+	cl := w.kafka(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	for {
 		fs := cl.PollFetches(t.Context())
