@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"quell/cmd/quell/internal/app"
+	"quell/cmd/quell/internal/config"
 	"quell/cmd/quell/internal/connect"
 	"quell/cmd/quell/internal/table"
 	"quell/pipeline"
@@ -87,6 +88,15 @@ runs: whoever works on the partition begins anew.
 // onKafka calls f with the configuration's brokers, once they answer, and topics.
 func (g *global) onKafka(cmd *cobra.Command, wait time.Duration,
 	f func(context.Context, *pipeline.Kafka, *pipeline.Topics) error) error {
+	return g.onBrokers(cmd, wait, func(cfg *config.Config, b *connect.Brokers) error {
+		all := app.Topics(cfg)
+		return f(cmd.Context(), &b.Kafka, &all)
+	})
+}
+
+// onBrokers calls f with the configuration and its brokers, once they answer.
+func (g *global) onBrokers(cmd *cobra.Command, wait time.Duration,
+	f func(*config.Config, *connect.Brokers) error) error {
 	cfg, err := g.load(cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -95,8 +105,7 @@ func (g *global) onKafka(cmd *cobra.Command, wait time.Duration,
 	if err != nil {
 		return err
 	}
-	all := app.Topics(cfg)
-	return errors.Join(f(cmd.Context(), &b.Kafka, &all), b.Close())
+	return errors.Join(f(cfg, b), b.Close())
 }
 
 func (g *global) printUnits(w io.Writer, units []pipeline.Unit) error {

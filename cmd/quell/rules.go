@@ -1,13 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"quell/cmd/quell/internal/app"
+	"quell/cmd/quell/internal/config"
 	"quell/cmd/quell/internal/connect"
 	"quell/pipeline"
 )
@@ -28,20 +28,14 @@ open keeps the terms that it opened with.`,
   quell rules apply --config quell.yaml --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := g.load(cmd.ErrOrStderr())
+			var o pipeline.Options
+			err := g.onBrokers(cmd, wait, func(cfg *config.Config, b *connect.Brokers) (err error) {
+				if o, err = app.Pipeline(cfg, b.Brokers[0]); err != nil {
+					return err
+				}
+				return pipeline.ApplyRules(cmd.Context(), &o)
+			})
 			if err != nil {
-				return err
-			}
-			b, err := connect.Open(cmd.Context(), cfg, connecting(cmd, cfg, wait))
-			if err != nil {
-				return err
-			}
-			o, err := app.Pipeline(cfg, b.Brokers[0])
-			if err == nil {
-				o.Kafka = b.Kafka
-				err = pipeline.ApplyRules(cmd.Context(), &o)
-			}
-			if err := errors.Join(err, b.Close()); err != nil {
 				return err
 			}
 			hash := o.Correlate.Rules.Hash().String()

@@ -29,7 +29,7 @@ func events(tb testing.TB) int {
 // BenchmarkRealAudit audits an archive of many events in two partitions, of which every tenth was
 // passed on, against a real broker's log, in transactions of a thousand if so named:
 //
-//	QUELL_AUDIT_EVENTS=5000000 go test -run XXX -bench RealAudit -benchtime 1x ./cmd/quell/internal/audit
+//	QUELL_AUDIT_EVENTS=5000000 go test -run '^$' -bench RealAudit -benchtime 1x ./cmd/quell/internal/audit
 func BenchmarkRealAudit(b *testing.B) {
 	n := events(b)
 	broker := kafkatest.Start(b, kafkatest.Options{})
