@@ -20,9 +20,10 @@ import (
 // the highest archived positions before it. From these and the blocks the inserts follow, byte for
 // byte and with the same tokens; so whoever becomes owner after a crash repeats the round, and it
 // does not matter which of its inserts ClickHouse had taken, or takes an hour later from a process
-// that was asleep: a token counts once. The log belongs to the unit's transactional id. An owner who
-// was succeeded cannot log a round any more, and so makes no other inserts than those that its
-// successor has repeated.
+// that was asleep: a token counts once. (A token may also be all that is left of an insert in which
+// ClickHouse was killed; so of what is repeated, ClickHouse is asked for the rows.) The log belongs
+// to the unit's transactional id. An owner who was succeeded cannot log a round any more, and so
+// makes no other inserts than those that its successor has repeated.
 type archiver struct {
 	a       *archiving
 	part    partition
@@ -200,11 +201,14 @@ func (w *archiver) insert(ctx context.Context, g *insertGroup, log *insertLog) e
 		w.pending.raise(g, -1)
 		return nil
 	}
+	batch.Repeated = w.recalled
 	err := w.retry(ctx, g, func() error {
 		if err := w.prove(ctx, log); err != nil {
 			return err
 		}
-		return w.a.o.Archive.To.Insert(ctx, batch)
+		err := w.a.o.Archive.To.Insert(ctx, batch)
+		batch.Repeated = true
+		return err
 	})
 	if err != nil {
 		return err

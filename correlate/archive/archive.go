@@ -2,7 +2,9 @@ package archive
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"strconv"
 )
 
 // Batch is one insert: rows of one table and one archive_day, of one partition's positions in
@@ -14,7 +16,37 @@ type Batch struct {
 	// come with the same sections.
 	Token    string
 	Sections []Section
+	// Repeated says that the batch was sent before, or may have been, and its fate is not known.
+	// Then the archive makes sure that it has the rows: a token can outlive a crash of the archive
+	// in which its rows were lost.
+	Repeated bool
 }
+
+// Source returns the topic and the partition whose positions the rows carry. The batch must have
+// rows.
+func (b *Batch) Source() (topic string, partition int32) {
+	s := &b.Sections[0]
+	dict := s.Column("topic").Dict
+	n, k := binary.Uvarint(dict)
+	return string(dict[k : k+int(n)]), int32(binary.LittleEndian.Uint32(s.Column("partition").Data))
+}
+
+// Span returns the first and the last position of the rows. The batch must have rows.
+func (b *Batch) Span() (first, last int64) {
+	return b.Sections[0].FirstOffset(), b.Sections[len(b.Sections)-1].LastOffset()
+}
+
+// TokenAfter returns the token that takes the place of the n-th of a batch: 0 is its own.
+func (b *Batch) TokenAfter(n int) string {
+	if n == 0 {
+		return b.Token
+	}
+	return b.Token + "#" + strconv.Itoa(n+1)
+}
+
+// Tokens is how many tokens in a row may turn out to be taken without rows before an archive gives
+// up on a batch: each costs it a crash between two steps of one insert.
+const Tokens = 100
 
 // Rows returns how many rows the batch has.
 func (b *Batch) Rows() int {
@@ -43,7 +75,9 @@ func (b *Batch) Check() error {
 type Archive interface {
 	// Insert adds the rows, all or none, durably, once a (table, token). A batch without rows does
 	// nothing. Errors have a [Fault]; after one that is FaultRetry, whether the rows are in is not
-	// known, and the same batch is to be inserted again.
+	// known, and the same batch is to be inserted again, as Repeated. Of such a batch nil means that
+	// the rows were seen; if the token was taken without them, they go in under the next one
+	// ([Batch.TokenAfter]), which every owner would choose.
 	Insert(ctx context.Context, b Batch) error
 
 	// HighWater returns the highest archived position of a partition in one table, or -1.

@@ -33,6 +33,7 @@ const (
 	hangs         // returns when its context or its patience ends
 	hangsOn       // the same, and has done its work
 	comeLate      // returns an error; the rows come later, perhaps after a successor's
+	dies          // keeps the token, loses the rows, returns an error
 )
 
 var errNotWell = &archive.Error{Fault: archive.FaultRetry, Err: errors.New("the archive is not well")}
@@ -46,7 +47,7 @@ func (c *clickhouse) roll() (mood, time.Duration) {
 	if c.dice.IntN(100) >= c.moody {
 		return fine, 0
 	}
-	return mood(1 + c.dice.IntN(5)), time.Duration(1+c.dice.IntN(40)) * time.Second
+	return mood(1 + c.dice.IntN(6)), time.Duration(1+c.dice.IntN(40)) * time.Second
 }
 
 // mind changes how many of 100 inserts go wrong.
@@ -67,6 +68,8 @@ func (c *clickhouse) Insert(ctx context.Context, b archive.Batch) error {
 		}
 	case comeLate:
 		c.later(b, after)
+	case dies:
+		c.Memory.Take(b)
 	}
 	if how == hangs || how == hangsOn {
 		wait(ctx, patience)

@@ -17,7 +17,9 @@
 // A batch becomes one Native block and one insert: at most archive.MaxRows rows of one archive_day,
 // which ClickHouse makes one part, all or nothing. Its token goes along as
 // insert_deduplication_token, so that a repeat within the window of the table (10,000 inserts) adds
-// nothing. Beyond the window [Client.HighWater] tells what is there. Asynchronous inserts, which
+// nothing. That is not enough after a crash of ClickHouse itself, which writes the token down before
+// the part: of a repeated batch Insert asks for the rows, and spends another token if they are not
+// there. Beyond the window [Client.HighWater] tells what is there. Asynchronous inserts, which
 // newer servers turn on by themselves, are off: an answer means that the rows are in.
 //
 // # The two protocols

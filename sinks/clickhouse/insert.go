@@ -38,18 +38,57 @@ func (c *Client) Insert(ctx context.Context, b archive.Batch) error {
 	// After an error the connection may still be sending the block for a moment: rows of the next one
 	// must not get into it, so the memory is left to the garbage collector.
 	memory = nil
-	if err := c.insert(ctx, &b, block); err != nil {
-		return c.fault(fmt.Sprintf("insert of %d rows into %s, token %s", rows, b.Table, b.Token), err)
+	if err := c.surely(ctx, &b, block); err != nil {
+		return err
 	}
 	memory = block
 	return nil
 }
 
+// surely inserts the block and, if the batch is a repeated one, makes sure that its rows are there.
+// ClickHouse writes a token down before it makes the part of that insert visible: killed in
+// between, it takes every repeat for done, and has no rows. Such a token is spent; the next one
+// takes its place.
+func (c *Client) surely(ctx context.Context, b *archive.Batch, block []byte) error {
+	for n := range archive.Tokens {
+		token := b.TokenAfter(n)
+		if err := c.insert(ctx, b, token, block); err != nil {
+			return c.fault(fmt.Sprintf("insert of %d rows into %s, token %s", b.Rows(), b.Table, token), err)
+		}
+		if !b.Repeated {
+			return nil
+		}
+		there, err := c.holds(ctx, b)
+		if err != nil || there {
+			return err
+		}
+	}
+	return &archive.Error{Fault: archive.FaultStop, Err: fmt.Errorf("ClickHouse takes %d rows for table "+
+		"%s, token %s, as inserted under %d tokens and does not have them: do rows expire at once there, "+
+		"or does something delete them?", b.Rows(), b.Table, b.Token, archive.Tokens)}
+}
+
+// holds reports whether rows of the batch are in the table. They are one part: one row tells of all.
+func (c *Client) holds(ctx context.Context, b *archive.Batch) (bool, error) {
+	topic, partition := b.Source()
+	first, last := b.Span()
+	var n uint64
+	err := c.conn.QueryRow(ctx, "SELECT count() FROM "+c.table(b.Table)+" WHERE topic = @topic AND "+
+		"partition = @partition AND offset BETWEEN @first AND @last", driver.Named("topic", topic),
+		driver.Named("partition", partition), driver.Named("first", first), driver.Named("last", last)).
+		Scan(&n)
+	if err != nil {
+		return false, c.fault(fmt.Sprintf("look for the rows of %s, %s/%d %d-%d", b.Table, topic, partition,
+			first, last), err)
+	}
+	return n > 0, nil
+}
+
 // insert sends a block. The settings are what makes it exact, whatever the server's defaults are.
-func (c *Client) insert(ctx context.Context, b *archive.Batch, block []byte) error {
+func (c *Client) insert(ctx context.Context, b *archive.Batch, token string, block []byte) error {
 	settings := driver.Settings{
 		"async_insert":               0,
-		"insert_deduplication_token": b.Token,
+		"insert_deduplication_token": token,
 		"deduplicate_blocks_in_dependent_materialized_views": 1,
 	}
 	names := make([]string, len(b.Sections[0].Columns))

@@ -10,11 +10,13 @@ import (
 	"quell/correlate/archive"
 )
 
-// Subject is an archive under test, empty, and a way to see the positions that it holds of a
-// partition in one table, ascending, repeats included.
+// Subject is an archive under test, empty, with ways to see the positions that it holds of a
+// partition in one table, ascending, repeats included, and to do it harm.
 type Subject struct {
 	Archive archive.Archive
 	Offsets func(t *testing.T, table, topic string, partition int32) []int64
+	// Forget removes the rows of a table and leaves the tokens, as a crash in an insert may.
+	Forget func(t *testing.T, table string)
 }
 
 // Run tests what [archive.Archive] promises. Open returns an empty archive for each test.
@@ -26,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"an empty archive has no position and answers", testEmpty},
 		{"rows are there after an insert", testInsert},
 		{"a repeated token adds nothing", testRepeat},
+		{"a token that was taken without its rows does not keep them out", testSpentToken},
 		{"the same token is another one in another table", testTokenPerTable},
 		{"partitions and topics are apart", testPartitions},
 		{"trimmed sections add the rest only", testTrimmed},
@@ -87,6 +90,24 @@ func testRepeat(t *testing.T, s Subject) {
 		insert(t, s, "q:0:0-0", Events(o, 0, 3))
 	}
 	s.wantOffsets(t, archive.TableEvents, "raw", 0, 0, 1, 2, 3)
+}
+
+func testSpentToken(t *testing.T, s Subject) {
+	o := Origin("raw", 0)
+	insert(t, s, "q:0:0-0", Events(o, 0, 3))
+	b := archive.Batch{Table: archive.TableEvents, Token: "q:0:0-0",
+		Sections: []archive.Section{Events(o, 0, 3)}, Repeated: true}
+	for range 3 { // the second loss spends the second token
+		s.Forget(t, archive.TableEvents)
+		for range 2 { // the second insert changes nothing
+			if err := s.Archive.Insert(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			s.wantOffsets(t, archive.TableEvents, "raw", 0, 0, 1, 2)
+		}
+	}
+	insert(t, s, "q:0:0-0", Events(o, 0, 3)) // of a sender that slept, and knows of no failure
+	s.wantOffsets(t, archive.TableEvents, "raw", 0, 0, 1, 2)
 }
 
 func testTokenPerTable(t *testing.T, s Subject) {

@@ -50,10 +50,48 @@ func (m *Memory) Insert(ctx context.Context, b archive.Batch) error {
 	if err := b.Check(); err != nil {
 		return &archive.Error{Fault: archive.FaultReject, Err: err}
 	}
-	key := [2]string{b.Table, b.Token}
-	if m.tokens[key] {
-		return nil
+	for n := range archive.Tokens {
+		key := [2]string{b.Table, b.TokenAfter(n)}
+		if !m.tokens[key] {
+			return m.keep(&b, key)
+		}
+		if !b.Repeated || m.has(&b) {
+			return nil
+		}
 	}
+	return &archive.Error{Fault: archive.FaultStop, Err: errors.New("memory: all tokens are taken")}
+}
+
+// Forget removes the rows of a table. Their tokens stay taken.
+func (m *Memory) Forget(table string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.tables, table)
+}
+
+// Take takes the token that the next Insert of b would take, and not the rows: what a crash between
+// the two leaves behind.
+func (m *Memory) Take(b archive.Batch) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for n := 0; ; n++ {
+		if key := [2]string{b.Table, b.TokenAfter(n)}; !m.tokens[key] {
+			m.tokens[key] = true
+			return
+		} else if m.has(&b) {
+			return
+		}
+	}
+}
+
+func (m *Memory) has(b *archive.Batch) bool {
+	topic, partition := b.Source()
+	first, last := b.Span()
+	return slices.ContainsFunc(m.offsets(b.Table, topic, partition),
+		func(o int64) bool { return o >= first && o <= last })
+}
+
+func (m *Memory) keep(b *archive.Batch, key [2]string) error {
 	for i := range b.Sections {
 		s, err := clone(&b.Sections[i])
 		if err != nil {

@@ -12,6 +12,7 @@ func TestMemory(t *testing.T) {
 		return archivetest.Subject{Archive: m,
 			Offsets: func(_ *testing.T, table, topic string, partition int32) []int64 {
 				return m.Offsets(table, topic, partition)
-			}}
+			},
+			Forget: func(_ *testing.T, table string) { m.Forget(table) }}
 	})
 }
