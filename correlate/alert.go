@@ -11,7 +11,7 @@ import "sort"
 // offsets FirstOffset..Raw.Offset that no earlier record covered.
 type Alert struct {
 	Fingerprint Fingerprint
-	Raw         RawPosition // the last event covered; with Flush, of an earlier event
+	Raw         RawPosition // the last event covered: no two records are about the same one
 	FirstOffset int64       // the first event covered by this record and by none before
 	Episode     int64       // offset of the episode's first event
 	Epoch       uint64      // hash of the intake configuration that gave the verdicts
@@ -106,13 +106,17 @@ type Response struct {
 // Under the append clock intake writes one, Idle, to each alerts partition that it sent an alert
 // with Behind > 0, when the raw partition has been read to its end: it may have no alert any more
 // that says so.
+//
+// Next and Said name a watermark: what comes again, or from an owner that has been overtaken, is
+// known by them and changes nothing.
 type Watermark struct {
 	Raw      RawPartition
 	At       Time
 	Finished bool           // the partition has ended: it holds nothing back any more
 	Idle     bool           // read to its end for a while: holds nothing back until it speaks again
 	Of       []RawPartition // all raw partitions, in the first record of a partition, else empty
-	Next     int64          // append clock: the raw offset to be read next; all below has been
+	Next     int64          // where it was said: the raw offset to be read next; all below has been
+	Said     Time           // intake's clock then: of those at one Next the latest counts
 }
 
 // Tick is the owner's statement of time on an alerts partition. At names the engine clock that

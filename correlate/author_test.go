@@ -125,8 +125,8 @@ func (a *author) next() {
 	}
 	a.now += step
 	switch {
-	case a.clock == ClockEvent && a.chance(12):
-		a.say("watermark at=%s raw=%d%s", a.time(a.now-a.upTo(5*Second)), a.rnd.IntN(a.raws), a.maybe(10, " idle"))
+	case a.clock == ClockEvent && a.chance(20):
+		a.say("watermark at=%s raw=%d%s", a.time(a.now-a.upTo(5*Second)), a.rnd.IntN(a.raws), a.maybe(30, " idle"))
 	case a.backlogs && a.chance(2):
 		a.rest()
 	case a.changes && a.chance(4):

@@ -109,7 +109,7 @@ func appendRecord(b []byte, r *Record) []byte {
 		for _, p := range w.Of {
 			b = appendPosition(b, RawPosition{RawPartition: p})
 		}
-		b = appendInt(b, w.Next)
+		b = appendInt(appendInt(b, w.Next), w.Said)
 	case KindRuleChange:
 		b = append(append(b, r.RuleChange.Previous[:]...), r.RuleChange.Hash[:]...)
 		b = appendBool(b, r.RuleChange.Explicit)

@@ -4,7 +4,7 @@ package correlate
 type arrival struct {
 	offset int64 // in the alerts partition
 	raw    *rawPartition
-	fresh  bool // its raw offset was above all that came before from its raw partition
+	fresh  bool // nothing came from its raw position before, nor, if it is no flush, from a later one
 	alert  *Alert
 }
 

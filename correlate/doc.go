@@ -43,10 +43,14 @@
 // # Positions
 //
 // A record whose raw offset is not above the highest from its raw partition repeats something and
-// is ignored; so is an update or a flush that counts no more than was known of its episode. Counts
-// are cumulative within an episode and raw partition, and added up over raw partitions. Status,
-// severity and texts are those of the record whose last event is the latest; of equal ones, of the
-// larger raw position.
+// is ignored; so is an update or a flush that counts no more than was known of its episode. A flush
+// comes behind records of later events, so that the last 131,072 of them are remembered by their own
+// offsets; a watermark that was said before something that has been received, or before another one
+// at the same position, changes nothing.
+//
+// Counts are cumulative within an episode and raw partition, and added up over raw partitions.
+// Status, severity and texts are those of the record whose last event is the latest; of equal ones,
+// of the larger raw position.
 //
 // # Groups and windows
 //

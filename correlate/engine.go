@@ -18,6 +18,7 @@ type Engine struct {
 	hash     chain
 	timers   timerQueue
 	raws     raws
+	flushes  flushes
 	merge    merge   // event clock only
 	backlog  backlog // append clock only
 
@@ -131,12 +132,12 @@ func (e *Engine) accept(r *Record) {
 // caught up is applied before that counts: it may be the one that clears what would page.
 func (e *Engine) arrive(r *Record) {
 	raw := e.raws.find(r.Alert.Raw.RawPartition)
-	fresh := raw.receiveAlert(r.Alert)
-	if fresh && r.Alert.Behind > 0 {
+	fresh := e.receiveAlert(raw, r.Alert)
+	if fresh && !r.Alert.Flush && r.Alert.Behind > 0 {
 		e.behind(raw)
 	}
 	e.alert(arrival{offset: r.Offset, raw: raw, alert: r.Alert, fresh: fresh})
-	if fresh && r.Alert.Behind <= 0 {
+	if fresh && !r.Alert.Flush && r.Alert.Behind <= 0 {
 		e.caughtUp(raw)
 	}
 }

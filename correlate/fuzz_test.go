@@ -37,7 +37,7 @@ func fuzzRecords(src []byte) []Record {
 		if b[0]%16 == 1 {
 			r.Kind, r.Alert = KindWatermark, nil
 			r.Watermark = &Watermark{Raw: a.Raw.RawPartition, At: r.Time, Idle: b[1]%2 == 0,
-				Finished: b[2] == 7, Next: int64(i) - int64(b[3]%12), Of: []RawPartition{a.Raw.RawPartition}}
+				Finished: b[2] == 7, Next: int64(i) - int64(b[3]%12), Said: Time(b[4] % 3), Of: []RawPartition{a.Raw.RawPartition}}
 		}
 		switch b[0] % 16 {
 		case 2:

@@ -63,14 +63,19 @@ func eachStory(t *testing.T, records int, law func(*testing.T, Options, []Record
 	}
 }
 
-// withWatermarks lets each raw partition promise every now and then that it has got so far.
+// withWatermarks lets each raw partition promise every now and then that it has got so far, and rest.
 func withWatermarks(story []Record) []Record {
 	var out []Record
 	of := []RawPartition{{Topic: "raw"}, {Topic: "raw", Partition: 1}, {Topic: "raw", Partition: 2}}
+	next := map[RawPartition]int64{}
 	for i, r := range story {
 		out = append(out, r)
+		if r.Kind == KindAlert {
+			next[r.Alert.Raw.RawPartition] = r.Alert.Raw.Offset + 1
+		}
 		if i%10 == 9 {
-			w := &Watermark{Raw: of[i/10%3], At: r.Time}
+			w := &Watermark{Raw: of[i/10%3], At: r.Time, Idle: i%70 == 9, Said: Time(i)}
+			w.Next = next[w.Raw]
 			if i < 40 {
 				w.Of = of
 			}
@@ -79,7 +84,7 @@ func withWatermarks(story []Record) []Record {
 	}
 	for _, p := range of {
 		out = append(out, Record{Kind: KindWatermark, Watermark: &Watermark{Raw: p,
-			At: story[len(story)-1].Time, Finished: true}})
+			At: story[len(story)-1].Time, Finished: true, Next: next[p], Said: Time(len(story))}})
 	}
 	for i := range out {
 		out[i].Offset = int64(i)
@@ -334,19 +339,18 @@ func scatter(story []Record, partitions int, seed uint64) []Record {
 		}
 		a := *r.Alert
 		p := (int(a.Fingerprint[1])*10 + int(a.Fingerprint[2])) % partitions
-		if !a.Flush {
-			offsets[a.Raw.Offset] = int64(len(queues[p]))
-		}
+		offsets[a.Raw.Offset] = int64(len(queues[p]))
 		a.Raw.Partition, a.Raw.Offset = int32(p), offsets[a.Raw.Offset]
 		a.FirstOffset, a.Episode = a.Raw.Offset, offsets[a.Episode]
 		r.Alert = &a
 		queues[p] = append(queues[p], r)
 	}
 	rnd, done := rand.New(rand.NewPCG(seed, uint64(partitions))), make([]bool, partitions)
+	told := make([]int64, partitions)
 	var out []Record
 	last := story[len(story)-1].Time
 	for _, p := range of {
-		out = append(out, Record{Kind: KindWatermark, Watermark: &Watermark{Raw: p, Of: of}})
+		out = append(out, Record{Kind: KindWatermark, Watermark: &Watermark{Raw: p, Of: of, Said: 1}})
 	}
 	for left := partitions; left > 0; {
 		p := rnd.IntN(partitions)
@@ -354,9 +358,10 @@ func scatter(story []Record, partitions int, seed uint64) []Record {
 			continue
 		}
 		n := min(rnd.IntN(40), len(queues[p]))
+		told[p] += int64(n)
 		out = append(out, queues[p][:n]...)
 		queues[p] = queues[p][n:]
-		w := &Watermark{Raw: of[p], At: last}
+		w := &Watermark{Raw: of[p], At: last, Next: told[p], Said: Time(2 + len(out))}
 		if len(queues[p]) == 0 {
 			done[p], w.Finished = true, true
 			left--

@@ -81,15 +81,17 @@ func (l *liveAlert) source(raw *rawPartition) *source {
 
 // repeats tells whether the update or flush a says nothing that was not known. One about a known
 // episode must count more than was known. One about an episode that this raw partition has not
-// spoken of, or an alert forgotten since, is news only when its raw offset is (fresh); a flush,
-// which repeats an old offset, is then taken at its word.
+// spoken of, or an alert forgotten since, is news only when its raw offset is (fresh).
 func (l *liveAlert) repeats(a *Alert, raw *rawPartition, fresh bool) bool {
+	if a.Flush && !fresh {
+		return true
+	}
 	if l != nil {
 		if s := l.source(raw); s != nil && a.Episode <= s.episode {
 			return a.Episode < s.episode || a.Count <= s.count
 		}
 	}
-	return !fresh && !a.Flush
+	return !fresh
 }
 
 // knows tells whether the raw partition has spoken about the episode of a before.

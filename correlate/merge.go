@@ -52,7 +52,7 @@ func (b *buffered) before(o *buffered) bool {
 	if b.rawOffset() != o.rawOffset() {
 		return b.rawOffset() < o.rawOffset()
 	}
-	return b.offset < o.offset // a flush repeats a raw offset; so does a redelivery
+	return b.offset < o.offset // a redelivery repeats a raw offset
 }
 
 // receive takes a record under the event clock. The position guard works on arrival, where raw
@@ -62,8 +62,8 @@ func (e *Engine) receive(r *Record) {
 	switch r.Kind {
 	case KindAlert:
 		b.raw = e.raws.find(r.Alert.Raw.RawPartition)
-		b.fresh = b.raw.receiveAlert(r.Alert)
-		b.raw.idle = false
+		b.fresh = e.receiveAlert(b.raw, r.Alert)
+		b.raw.idle = b.raw.idle && !b.fresh
 		b.alert = r.Alert
 	case KindResponse:
 		b.raw = e.raws.find(r.Response.Raw.RawPartition)
@@ -105,8 +105,11 @@ func (e *Engine) watermark(w *Watermark) {
 		e.raws.find(p).awaited = true
 		e.merge.listed = true
 	}
-	if w.At >= raw.at { // else it repeats an older promise
-		raw.at, raw.idle = w.At, w.Idle
+	if !raw.hears(w) {
+		return
+	}
+	if w.At >= raw.at || w.Said != 0 {
+		raw.at, raw.idle = max(raw.at, w.At), w.Idle
 	}
 	raw.finished = raw.finished || w.Finished
 	if !e.merge.listed {

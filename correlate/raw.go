@@ -6,6 +6,8 @@ import "strings"
 type rawPartition struct {
 	RawPartition
 	highest int64  // raw offset, the highest received; -1 before the first
+	next    int64  // where its last watermark that counted was said,
+	said    Time   // and when
 	place   uint64 // in the snapshot that is being written
 
 	// Under the append clock:
@@ -53,18 +55,87 @@ func (r *raws) add(p RawPartition) *rawPartition {
 	return raw
 }
 
-// receiveAlert notes the raw offset of a and tells whether it is above all that came before it.
-func (r *rawPartition) receiveAlert(a *Alert) bool { return !a.Flush && r.receive(a.Raw.Offset) }
-
 // receive notes the raw offset and tells whether it is above all that came before it.
 //
 // Intake produces in the order of raw offsets and, after a failure, repeats from its checkpoint
 // on. So what is not above the highest has been received already, with one exception: a flush
-// repeats the offset of an earlier event.
+// is about an event that others came behind of.
 func (r *rawPartition) receive(offset int64) bool {
 	if offset <= r.highest {
 		return false
 	}
 	r.highest = offset
 	return true
+}
+
+// hears tells whether a watermark is news, and notes where it was said. One that was said before
+// something that has been received comes again, or from an owner that has been overtaken; so does,
+// of several at one position, any but the latest. (One that does not say when it was said is of a
+// quell that did not know yet, and is taken at its word.)
+func (r *rawPartition) hears(w *Watermark) bool {
+	if w.Said == 0 {
+		return true
+	}
+	if w.Next <= r.highest || w.Next < r.next || w.Next == r.next && w.Said <= r.said {
+		return false
+	}
+	r.next, r.said = w.Next, w.Said
+	return true
+}
+
+// receiveAlert notes where an alert record comes from and tells whether nothing came from there before.
+func (e *Engine) receiveAlert(raw *rawPartition, a *Alert) bool {
+	if a.Flush {
+		return e.flushes.receive(flushed{raw, a.Raw.Offset})
+	}
+	return raw.receive(a.Raw.Offset)
+}
+
+// flushed names a flush: by the last event that it covers, which no other record is about.
+type flushed struct {
+	raw    *rawPartition
+	offset int64
+}
+
+// mostFlushes is how many flushes an engine remembers. Intake repeats what it said since its last
+// checkpoint; a flush is due when a fingerprint was silent for update_interval, so that there are
+// few in the time between two checkpoints. If there are more, those of alerts that are not known
+// any more get their disposition once more; counts remember the others.
+const mostFlushes = 1 << 17
+
+// flushes remembers the last flushes. Raw offsets tell which other records came before, but flushes
+// come in the order in which they fall due.
+type flushes struct {
+	known map[flushed]struct{}
+	ring  []flushed // in the order of arrival, from first on
+	first int
+}
+
+// receive notes a flush and tells whether it is new.
+func (f *flushes) receive(it flushed) bool {
+	if _, known := f.known[it]; known {
+		return false
+	}
+	if f.known == nil {
+		f.known = make(map[flushed]struct{})
+	}
+	f.known[it] = struct{}{}
+	if len(f.ring) < mostFlushes {
+		f.ring = append(f.ring, it)
+		return true
+	}
+	delete(f.known, f.ring[f.first])
+	f.ring[f.first] = it
+	f.first = (f.first + 1) % mostFlushes
+	return true
+}
+
+// append writes them in the order of arrival.
+func (f *flushes) append(dst []byte) []byte {
+	dst = appendUint(dst, uint64(len(f.ring)))
+	for i := range f.ring {
+		it := f.ring[(f.first+i)%len(f.ring)]
+		dst = appendInt(appendUint(dst, it.raw.place), it.offset)
+	}
+	return dst
 }

@@ -72,9 +72,10 @@ func (e *Engine) restore(body []byte) error {
 	if e.rules, err = e.options.ruleSet(rules); err != nil {
 		return err
 	}
-	for n := d.count(6); n > 0; n-- {
+	for n := d.count(8); n > 0; n-- {
 		e.restoreRaw(d)
 	}
+	e.restoreFlushes(d)
 	alerts := make([]*liveAlert, d.count(16))
 	for i := range alerts {
 		alerts[i] = e.restoreLiveAlert(d)
@@ -115,8 +116,21 @@ func (e *Engine) restoreRaw(d *decoder) {
 	raw := e.raws.add(p.RawPartition)
 	raw.highest = p.Offset
 	raw.behind, raw.since, raw.hold = d.bool(), d.uint(), d.uint()
-	raw.at = d.time()
+	raw.next, raw.said, raw.at = d.int(), d.time(), d.time()
 	raw.awaited, raw.finished, raw.idle = d.bool(), d.bool(), d.bool()
+}
+
+func (e *Engine) restoreFlushes(d *decoder) {
+	n := d.count(2)
+	if n > mostFlushes {
+		d.fail("%d flushes are known, at most %d can be", n, mostFlushes)
+	}
+	for ; n > 0 && d.err == nil; n-- {
+		it := flushed{e.restoreRawIndex(d), d.int()}
+		if d.err == nil && !e.flushes.receive(it) {
+			d.fail("the flush at %s-%d offset %d is there twice", it.raw.Topic, it.raw.Partition, it.offset)
+		}
+	}
 }
 
 func (e *Engine) restoreLiveAlert(d *decoder) *liveAlert {

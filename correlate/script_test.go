@@ -144,6 +144,7 @@ type scribe struct {
 	raws   map[int32]int64 // next raw offset
 	told   map[string]*told
 	last   Record // the alert record written last
+	said   Time   // of the last watermark
 }
 
 func newScribe() *scribe {
@@ -181,9 +182,7 @@ func (s *scribe) alert(t testing.TB, a args) Record {
 	a.word(t, "verdict", verdict.String(), &al.Verdict)
 
 	offset := a.number(t, "off", s.raws[raw])
-	if !al.Flush {
-		s.raws[raw] = max(s.raws[raw], offset+1)
-	}
+	s.raws[raw] = max(s.raws[raw], offset+1) // of a flush: of the last event that it covers
 	if al.Verdict == VerdictNew {
 		*before = told{episode: offset, first: event}
 	}
@@ -243,14 +242,16 @@ func (s *scribe) response(t testing.TB, a args, id string) Record {
 	return r
 }
 
-// watermark reads: raw= partition, at= the promise, finished, idle, next= raw offset, of= the
-// partitions.
+// watermark reads: raw= partition, at= the promise, finished, idle, next= raw offset and said= number
+// of where and when it is said, of= the partitions.
 func (s *scribe) watermark(t testing.TB, a args) Record {
 	at := base.Add(a.duration(t, "at", 0))
 	r := s.record(KindWatermark, at)
 	w := &Watermark{At: at, Finished: a.flag("finished"), Idle: a.flag("idle"),
 		Raw: RawPartition{Topic: "raw", Partition: int32(a.number(t, "raw", 0))}}
 	w.Next = a.number(t, "next", s.raws[w.Raw.Partition])
+	w.Said = Time(a.number(t, "said", int64(s.said)+1))
+	s.said = max(s.said, w.Said)
 	for _, p := range strings.FieldsFunc(a.take("of", ""), func(c rune) bool { return c == ',' }) {
 		n, err := strconv.Atoi(p)
 		if err != nil {

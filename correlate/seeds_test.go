@@ -114,9 +114,9 @@ func differ(want, got *Effects) string {
 	return ""
 }
 
-// What intake repeats after a restart, at new offsets of the alerts topic, is ignored. There is one
-// exception, which changes no incident and no page: a trailing count of an alert that is not tracked
-// (any more) has a disposition each time, because nothing remembers it.
+// What intake repeats after a restart, at new offsets of the alerts topic, is ignored: alerts and
+// trailing counts, also of those that are not tracked (any more), responses, and the word that a raw
+// partition rests, also when it has woken since.
 func TestSeedsRedelivered(t *testing.T) {
 	l := law{"redelivered", func(s *scene) string {
 		if s.options.Limits.MergeBuffer > 0 { // repeats take room in it too
@@ -137,15 +137,6 @@ func TestSeedsRedelivered(t *testing.T) {
 
 // redeliver returns the records with some stretches repeated, and how many alerts that are.
 func (s *scene) redeliver() (told []Record, repeated int) {
-	untracked, rests := map[int64]bool{}, map[RawPartition]bool{}
-	for _, r := range s.records {
-		if s.options.Clock == ClockEvent && r.Kind == KindWatermark && r.Watermark.Idle {
-			rests[r.Watermark.Raw] = true
-		}
-	}
-	for _, d := range s.fx.Disposed {
-		untracked[d.Offset] = d.Alert.Flush && d.Incident == ""
-	}
 	for i, r := range s.records {
 		told = append(told, r)
 		if !s.chance(13, &r, 2) {
@@ -153,11 +144,6 @@ func (s *scene) redeliver() (told []Record, repeated int) {
 		}
 		for _, again := range s.records[max(0, i-int(r.Time%60)) : i+1] {
 			switch {
-			case untracked[again.Offset]:
-				continue
-			case again.Kind == KindAlert && rests[again.Alert.Raw.RawPartition],
-				again.Kind == KindWatermark && rests[again.Watermark.Raw]:
-				continue // that it rests is a word about a moment: intake finds it anew
 			case again.Kind == KindAlert:
 				repeated++
 			case again.Kind != KindResponse && again.Kind != KindWatermark:

@@ -16,11 +16,11 @@ import (
 //
 // The magic ends in the version. Another version is refused ([ErrVersion]): the log has everything
 // that a snapshot has, so an engine that changed its mind about the form replays.
-const snapshotMagic = "quell engine snapshot 3\n"
+const snapshotMagic = "quell engine snapshot 4\n"
 
 // Version is the engine's. It changes with the form of snapshots and with what goes into [Engine.Hash]:
 // neither can be compared across versions.
-const Version = 3
+const Version = 4
 
 // ErrVersion says that a snapshot was made by another version of the engine.
 var ErrVersion = errors.New("it was made by another version of the engine")
@@ -60,6 +60,7 @@ func (e *Engine) appendBody(dst []byte) []byte {
 	for _, raw := range raws {
 		dst = appendRaw(dst, raw)
 	}
+	dst = e.flushes.append(dst)
 	alerts := e.sortedAlerts()
 	dst = appendUint(dst, uint64(len(alerts)))
 	for i, l := range alerts {
@@ -120,7 +121,7 @@ func (e *Engine) sortedAlerts() []*liveAlert {
 func appendRaw(dst []byte, r *rawPartition) []byte {
 	dst = appendPosition(dst, RawPosition{RawPartition: r.RawPartition, Offset: r.highest})
 	dst = appendUint(appendUint(appendBool(dst, r.behind), r.since), r.hold)
-	dst = appendInt(dst, r.at)
+	dst = appendInt(appendInt(appendInt(dst, r.next), r.said), r.at)
 	return appendBool(appendBool(appendBool(dst, r.awaited), r.finished), r.idle)
 }
 

@@ -197,10 +197,8 @@ func (s *storyteller) alert() *Alert {
 	before.at = s.now
 	before.count += 1 + int64(s.rnd.IntN(5))
 	before.severity, before.status = a.Severity, a.Status
-	if !a.Flush {
-		before.offset = s.raws[raw]
-		s.raws[raw]++
-	}
+	before.offset = s.raws[raw] // of a flush: the last event that it covers
+	s.raws[raw]++
 	a.Raw = RawPosition{RawPartition: RawPartition{Topic: "raw", Partition: raw},
 		Offset: before.offset}
 	a.FirstOffset, a.Episode, a.Count = a.Raw.Offset, before.episode, uint64(before.count)

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"sync"
+	"time"
 
 	"quell/correlate"
 )
@@ -17,14 +18,22 @@ type race struct {
 	// stands has the partitions that hold the others back: neither ended nor resting.
 	stands map[partition]correlate.Time
 	slow   correlate.Time // the lowest of them
-	// rests has the partitions that are silent at their end, and where they stand.
-	rests map[partition]correlate.Time
+	// rests has the partitions that are silent at their end, and what they said last.
+	rests map[partition]word
+	said  correlate.Time // of the last word of this process
 	// called has those whose rest another one has ended, until they notice.
 	called map[partition]bool
 }
 
+// word is what a watermark says of a partition: where it stands, and where and when it said so.
+type word struct {
+	at   correlate.Time
+	next int64
+	said correlate.Time
+}
+
 func newRace() *race {
-	return &race{stands: map[partition]correlate.Time{}, rests: map[partition]correlate.Time{},
+	return &race{stands: map[partition]correlate.Time{}, rests: map[partition]word{},
 		called: map[partition]bool{}}
 }
 
@@ -49,25 +58,44 @@ func (r *race) leave(p partition) {
 	delete(r.called, p)
 }
 
-// rest tells that a partition has said that it is idle, at stream time t.
-func (r *race) rest(p partition, t correlate.Time) {
+// speak returns when the next word of this process is said. Two are never said at once, so that of
+// two about one position it is known which counts; of those of two processes, their clocks decide.
+func (r *race) speak() correlate.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rests[p] = t
-	delete(r.called, p)
+	return r.next()
 }
 
-// wake ends the rest of p and of all others, and returns the others with where they stand: they
+func (r *race) next() correlate.Time {
+	r.said = max(r.said+1, correlate.Time(time.Now().UnixMilli()))
+	return r.said
+}
+
+// rest tells that a partition says that it is idle: at stream time t, with next to be read next. It
+// returns when that is said.
+func (r *race) rest(p partition, t correlate.Time, next int64) correlate.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.stands, p)
+	delete(r.called, p)
+	r.rests[p] = word{t, next, r.next()}
+	r.settle()
+	return r.said
+}
+
+// wake ends the rest of p and of all others, and returns what takes back the others' words: they
 // hold back again.
-func (r *race) wake(p partition) map[partition]correlate.Time {
+func (r *race) wake(p partition) map[partition]word {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.rests, p)
 	delete(r.called, p)
 	others := r.rests
-	r.rests = map[partition]correlate.Time{}
-	for q, t := range others {
-		r.stands[q], r.called[q] = t, true
+	r.rests = map[partition]word{}
+	for q, w := range others {
+		w.said = r.next()
+		others[q] = w
+		r.stands[q], r.called[q] = w.at, true
 	}
 	r.settle()
 	return others

@@ -118,7 +118,7 @@ func (r *rawReader) read(records []*kgo.Record, high int64) {
 	if r.resting {
 		r.wake()
 	}
-	r.high, r.lastRead, r.resting = unread(records, high), time.Now(), false
+	r.high, r.lastRead = unread(records, high), time.Now()
 	r.pursuit.fetched(r.lastRead, r.high)
 	due, ended := r.due(records)
 	for len(due) > 0 {

@@ -73,7 +73,7 @@ func (r *rawReader) behind(next int64) int64 {
 // catchUp tells the alerts partitions that were told of a backlog that it has been worked off. No
 // alert may come that could say so.
 func (r *rawReader) catchUp() {
-	w := correlate.Watermark{Raw: r.raw, At: r.table.Now(), Idle: true, Next: r.next}
+	w := correlate.Watermark{Raw: r.raw, At: r.table.Now(), Idle: true, Next: r.next, Said: r.in.race.speak()}
 	for p, owed := range r.pursuit.owed {
 		if owed {
 			r.out.produce(r.alertsRecord(int32(p), w.At,

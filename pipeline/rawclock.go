@@ -27,22 +27,33 @@ func (r *rawReader) idle(now time.Time) {
 	}
 	r.finishIfEnded()
 	if !r.ended && r.until < 0 && quiet >= restAfter && r.next >= r.high && !r.ahead() {
-		r.table.Drain(r.owe)
-		r.resting = true
-		r.watermark(nil)
-		r.in.race.rest(partition{r.raw.Topic, r.raw.Partition}, r.table.Now())
+		r.rest()
 	}
+}
+
+// rest says that the partition holds nobody back until it speaks again.
+func (r *rawReader) rest() {
+	r.table.Drain(r.owe)
+	r.resting = true
+	at := r.table.Now()
+	said := r.in.race.rest(partition{r.raw.Topic, r.raw.Partition}, at, r.next)
+	r.promise(&correlate.Watermark{Raw: r.raw, At: at, Idle: true, Next: r.next, Said: said})
 }
 
 // wake ends a rest, and with it everybody's. When the first record comes after a silence, records
 // of the other partitions are likely on their way; without a promise of theirs the engine would
 // pass their times by. So their rest is taken back before anything is said here: the same producer
 // writes both, in this order. A partition that stays silent rests again after restAfter.
+//
+// What is said here of another partition may arrive before that one's own word that it rests, or
+// after it has gone on: each says where and when it was said, and the engine takes the latest.
 func (r *rawReader) wake() {
-	for p, at := range r.in.race.wake(partition{r.raw.Topic, r.raw.Partition}) {
-		w := correlate.Watermark{Raw: correlate.RawPartition{Topic: p.topic, Partition: p.id}, At: at}
-		r.promise(&w)
+	for p, w := range r.in.race.wake(partition{r.raw.Topic, r.raw.Partition}) {
+		r.promise(&correlate.Watermark{Raw: correlate.RawPartition{Topic: p.topic, Partition: p.id},
+			At: w.at, Next: w.next, Said: w.said})
 	}
+	r.resting = false
+	r.watermark(nil)
 }
 
 // restAfter is how long a raw partition under the event clock may be silent at its end before it
@@ -69,8 +80,9 @@ func (r *rawReader) ahead() bool {
 // all raw partitions, in the first promise.
 func (r *rawReader) watermark(of []correlate.RawPartition) {
 	at := r.table.Now()
-	r.in.race.at(partition{r.raw.Topic, r.raw.Partition}, at, r.ended || r.resting)
-	r.promise(&correlate.Watermark{Raw: r.raw, At: at, Finished: r.ended, Idle: r.resting, Of: of})
+	r.in.race.at(partition{r.raw.Topic, r.raw.Partition}, at, r.ended)
+	r.promise(&correlate.Watermark{Raw: r.raw, At: at, Finished: r.ended, Of: of, Next: r.next,
+		Said: r.in.race.speak()})
 }
 
 func (r *rawReader) promise(w *correlate.Watermark) {

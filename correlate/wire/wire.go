@@ -26,6 +26,10 @@ const Version = 1
 // of them a kind that it must not skip, to us a RuleChange with Explicit set.
 const explicitChange correlate.RecordKind = 6
 
+// saidWatermark is the kind byte of a watermark that says when it was said. Before there were such,
+// a watermark without it was KindWatermark.
+const saidWatermark correlate.RecordKind = 7
+
 // ErrTruncated says that a value ends inside a field.
 var ErrTruncated = errors.New("wire: the value ends inside a field")
 
@@ -34,6 +38,9 @@ func Append(dst []byte, r *correlate.Record) []byte {
 	kind := r.Kind
 	if kind == correlate.KindRuleChange && r.RuleChange.Explicit {
 		kind = explicitChange
+	}
+	if kind == correlate.KindWatermark && r.Watermark.Said != 0 {
+		kind = saidWatermark
 	}
 	dst = append(dst, Version, byte(kind))
 	switch r.Kind {
@@ -44,7 +51,11 @@ func Append(dst []byte, r *correlate.Record) []byte {
 	case correlate.KindResponse:
 		return appendResponse(dst, r.Response)
 	case correlate.KindWatermark:
-		return appendWatermark(dst, r.Watermark)
+		dst = appendWatermark(dst, r.Watermark)
+		if kind == saidWatermark {
+			dst = AppendInt(dst, int64(r.Watermark.Said))
+		}
+		return dst
 	case correlate.KindRuleChange:
 		dst = append(dst, r.RuleChange.Previous[:]...)
 		return append(dst, r.RuleChange.Hash[:]...)
@@ -76,6 +87,10 @@ func decode(d Reader) (correlate.Record, error) {
 		r.Response = readResponse(&d)
 	case correlate.KindWatermark:
 		r.Watermark = readWatermark(&d)
+	case saidWatermark:
+		r.Kind = correlate.KindWatermark
+		r.Watermark = readWatermark(&d)
+		r.Watermark.Said = correlate.Time(d.Int())
 	case correlate.KindRuleChange, explicitChange:
 		r.RuleChange.Explicit = r.Kind == explicitChange
 		r.Kind = correlate.KindRuleChange

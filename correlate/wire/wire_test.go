@@ -24,8 +24,10 @@ func samples() map[string]correlate.Record {
 		"response": {Kind: correlate.KindResponse, Response: &correlate.Response{Raw: raw,
 			Incident: "0-ab", Action: correlate.ActionAssign, By: "ada", At: 1, Note: "n", To: "bo"}},
 		"watermark": {Kind: correlate.KindWatermark, Watermark: &correlate.Watermark{
-			Raw: raw.RawPartition, At: 5, Finished: true, Next: 10,
+			Raw: raw.RawPartition, At: 5, Finished: true, Next: 10, Said: 1_700_000_000_000,
 			Of: []correlate.RawPartition{raw.RawPartition, {Topic: "x", Partition: 1}}}},
+		"old watermark": {Kind: correlate.KindWatermark, Watermark: &correlate.Watermark{
+			Raw: raw.RawPartition, At: 5, Idle: true, Next: 10}},
 		"rule change": {Kind: correlate.KindRuleChange,
 			RuleChange: correlate.RuleChange{Previous: correlate.RuleHash{1}, Hash: correlate.RuleHash{2}}},
 		"rule command": {Kind: correlate.KindRuleChange, RuleChange: correlate.RuleChange{

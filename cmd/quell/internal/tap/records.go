@@ -131,7 +131,8 @@ func readAlertRecord(r *kgo.Record) (string, any, error) {
 			Idle     bool                     `json:"idle"`
 			Of       []correlate.RawPartition `json:"of,omitempty"`
 			Next     int64                    `json:"next,omitempty"`
-		}{w.Raw, w.At, w.Finished, w.Idle, w.Of, w.Next}, nil
+			Said     correlate.Time           `json:"said,omitempty"`
+		}{w.Raw, w.At, w.Finished, w.Idle, w.Of, w.Next, w.Said}, nil
 	case correlate.KindRuleChange:
 		return "rule_change", map[string]string{"previous": rec.RuleChange.Previous.String(),
 			"hash": rec.RuleChange.Hash.String()}, nil
