@@ -87,7 +87,7 @@ func (a *author) begin() {
 	if !a.plain {
 		bounds = "lateness=90s memory=4m"
 		if a.chance(60) {
-			bounds += " open=5 members=4 closed=6 live=14"
+			bounds += " open=5 members=4 closed=6 live=14" + a.maybe(50, " groups=3")
 		}
 	}
 	if a.clock == ClockEvent {

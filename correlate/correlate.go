@@ -69,6 +69,7 @@ func (e *Engine) sight(r arrival, l *liveAlert) sighting {
 	}
 	if l == nil {
 		if len(e.alerts) >= e.limits.LiveAlerts {
+			e.over.LiveAlerts++
 			s.added = a.counted()
 			return s
 		}
@@ -86,7 +87,7 @@ func (e *Engine) place(s *sighting) {
 	if e.placeIn(e.groups[string(e.key)], s) {
 		return
 	}
-	overflow := e.open[s.alert.Scope] >= e.limits.OpenIncidents
+	overflow := e.crowded(s.alert.Scope, res.Rule.Name)
 	if overflow {
 		e.key = appendOverflowKey(e.key[:0], s.alert.Scope, res.Rule.Name)
 		if e.placeIn(e.groups[string(e.key)], s) {
@@ -94,6 +95,20 @@ func (e *Engine) place(s *sighting) {
 		}
 	}
 	e.openIncident(s, res, overflow)
+}
+
+// crowded tells whether the scope has as many open incidents as it may, or the rule as many groups
+// in it, and counts which.
+func (e *Engine) crowded(scope, rule string) bool {
+	switch {
+	case e.open[scope] >= e.limits.OpenIncidents:
+		e.over.OpenIncidents++
+	case e.ruled[ruleOf{scope, rule}] >= e.limits.GroupsPerRule:
+		e.over.GroupsPerRule++
+	default:
+		return false
+	}
+	return true
 }
 
 // placeIn puts the alert into one of the group's incidents, if one is for it: one whose window is

@@ -141,7 +141,8 @@
 //
 // # Bounds
 //
-// [Limits] bounds everything that could grow. Groups beyond the open incidents of a scope share one
+// [Limits] bounds everything that could grow. Groups beyond the open incidents of a scope, or beyond
+// those of a rule in it (incidents that are not resolved, or whose window is open), share one
 // incident for each rule, with an empty group; alerts beyond those that are tracked are counted.
 // Their disposition is over_limit, and they page like any other: a page too many beats a page lost.
 //

@@ -26,6 +26,7 @@ type Engine struct {
 	incidents map[string]*incident // by id
 	groups    map[string]*group    // by group key
 	open      map[string]int       // by scope: incidents that are not resolved
+	ruled     map[ruleOf]int       // by scope and rule: see occupies
 	states    [ResolvedDone + 1]int
 	members   int // of all incidents
 
@@ -34,6 +35,8 @@ type Engine struct {
 
 	// Counters for Stats. They are no part of the state: they decide nothing.
 	evicted, forced uint64
+	over            Over
+	largest         *incident // has the most members of those that grew since its predecessor went
 
 	fx       *Effects // of the Step that is running
 	received Time     // record time of the alert that is being applied; 0 while timers fire
@@ -52,6 +55,7 @@ func New(o Options) (*Engine, error) {
 		incidents: make(map[string]*incident),
 		groups:    make(map[string]*group),
 		open:      make(map[string]int),
+		ruled:     make(map[ruleOf]int),
 	}
 	return e, nil
 }

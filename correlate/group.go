@@ -38,6 +38,30 @@ func (g *group) spanning(t, now Time, lateness Duration) *incident {
 	return nil
 }
 
+// ruleOf names a rule in a scope.
+type ruleOf struct{ scope, rule string }
+
+// occupies tells whether the incident is one of the groups that its rule may have so many of in its
+// scope: as long as it takes alerts or is not resolved. What a limit made of several groups is none.
+func (in *incident) occupies() bool {
+	return !in.overflow && (!in.resolved() || in.window.state == windowOpen)
+}
+
+// occupy counts the incident among its rule's groups, or no longer.
+func (e *Engine) occupy(in *incident) {
+	is := in.occupies()
+	if is == in.occupying {
+		return
+	}
+	in.occupying = is
+	of := ruleOf{in.Scope, in.Rule}
+	if is {
+		e.ruled[of]++
+	} else if e.ruled[of]--; e.ruled[of] == 0 {
+		delete(e.ruled, of)
+	}
+}
+
 func (g *group) remove(in *incident) {
 	for i, have := range g.incidents {
 		if have == in {
@@ -62,7 +86,7 @@ func appendGroupKey(dst []byte, a *Alert, rule *Rule) []byte {
 }
 
 // appendOverflowKey appends the key of the group that all of a rule's groups share once a scope
-// has too many open incidents.
+// has too many open incidents, or the rule too many groups in it.
 func appendOverflowKey(dst []byte, scope, rule string) []byte {
 	dst = append(dst, 'o')
 	dst = appendDelimited(dst, scope)
@@ -106,6 +130,7 @@ func (e *Engine) closeWindow(in *incident) {
 	in.close.cancel()
 	e.timers.seq++
 	in.window.state, in.window.closed, in.window.closedSeq = windowClosed, e.now, e.timers.seq
+	e.occupy(in)
 	e.closed = append(e.closed, in)
 	for len(e.closed)-e.closedHead > e.limits.ClosedGroups {
 		e.evicted++

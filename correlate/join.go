@@ -56,6 +56,7 @@ func (e *Engine) attach(in *incident, s *sighting, current bool) (tracked, fired
 	m := l.in(in)
 	if m == nil {
 		if len(in.members) >= e.limits.AlertsPerIncident {
+			e.over.AlertsPerIncident++
 			return false, false
 		}
 		m = l.newMember(in)
@@ -97,6 +98,9 @@ func (e *Engine) enter(m *member) {
 	}
 	l.members = append(l.members, m)
 	in.members = append(in.members, m)
+	if e.largest == nil || len(in.members) > len(e.largest.members) {
+		e.largest = in
+	}
 	in.Alerts++
 	e.members++
 }

@@ -43,6 +43,7 @@ func (e *Engine) register(in *incident) {
 	in.State = Pending
 	e.states[Pending]++
 	e.open[in.Scope]++
+	e.occupy(in)
 }
 
 func termsOf(res Resolution) terms {
@@ -80,6 +81,7 @@ func (e *Engine) move(in *incident, to State) {
 	case from == ResolvedDone && to != ResolvedDone:
 		e.open[in.Scope]++
 	}
+	e.occupy(in)
 }
 
 // waitOver follows the end of group_wait. An incident whose first page a backlog holds stays
@@ -244,6 +246,9 @@ func (e *Engine) forgetIncident(in *incident) {
 		return
 	}
 	delete(e.incidents, in.ID)
+	if e.largest == in {
+		e.largest = nil
+	}
 	e.states[ResolvedDone]--
 	e.members -= len(in.members)
 	for _, m := range in.members {

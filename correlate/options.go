@@ -32,6 +32,7 @@ func (c *ClockMode) UnmarshalText(b []byte) error { return unword(clockNames[:],
 // Limits bounds what one engine holds. A zero means the default. Lengths are engine clock.
 type Limits struct {
 	OpenIncidents     int      // not resolved, in one scope (100,000); more share overflow incidents
+	GroupsPerRule     int      // of one rule in one scope (50,000); more share an overflow incident
 	AlertsPerIncident int      // tracked members (10,000); more are counted: over_limit
 	LiveAlerts        int      // tracked in all (1,000,000); more are counted: over_limit
 	ClosedGroups      int      // kept for late evidence (100,000); the oldest go first
@@ -46,7 +47,7 @@ func (l Limits) withDefaults() Limits {
 		initial int
 	}{
 		{&l.OpenIncidents, 100_000}, {&l.AlertsPerIncident, 10_000}, {&l.LiveAlerts, 1_000_000},
-		{&l.ClosedGroups, 100_000}, {&l.MergeBuffer, 1_000_000},
+		{&l.ClosedGroups, 100_000}, {&l.MergeBuffer, 1_000_000}, {&l.GroupsPerRule, 50_000},
 	} {
 		if *n.value == 0 {
 			*n.value = n.initial
@@ -65,7 +66,8 @@ func (l Limits) check() error {
 		name  string
 		value int64
 	}{
-		{"OpenIncidents", int64(l.OpenIncidents)}, {"AlertsPerIncident", int64(l.AlertsPerIncident)},
+		{"OpenIncidents", int64(l.OpenIncidents)}, {"GroupsPerRule", int64(l.GroupsPerRule)},
+		{"AlertsPerIncident", int64(l.AlertsPerIncident)},
 		{"LiveAlerts", int64(l.LiveAlerts)}, {"ClosedGroups", int64(l.ClosedGroups)},
 		{"Lateness", int64(l.Lateness)}, {"AlertMemory", int64(l.AlertMemory)},
 		{"MergeBuffer", int64(l.MergeBuffer)},

@@ -211,6 +211,10 @@ func (e *Engine) restoreIncident(d *decoder, alerts []*liveAlert) {
 	if !in.resolved() {
 		e.open[in.Scope]++
 	}
+	e.occupy(in)
+	if e.largest == nil || len(in.members) > len(e.largest.members) {
+		e.largest = in
+	}
 }
 
 func (b *backlog) restore(d *decoder) {

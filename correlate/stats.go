@@ -16,15 +16,36 @@ type Stats struct {
 	Timers       int // entries in the timer queue, superseded ones included
 	Buffered     int // records that wait for a watermark (event clock)
 
+	// The fullest: of the scopes, of the rules in a scope, of the incidents that grew of late.
+	MostOpen, MostGroups, MostMembers int
+
 	Ended bool // all raw partitions finished and time has run out (event clock)
 
 	Evicted uint64 // closed groups dropped before their time: Limits.ClosedGroups
 	Forced  uint64 // records applied before their watermark: Limits.MergeBuffer
+
+	Over Over
 }
 
-// Stats returns the engine's figures. It costs nothing.
+// Over counts alert records that met a limit, by limit. They went on as over_limit.
+type Over struct{ OpenIncidents, GroupsPerRule, AlertsPerIncident, LiveAlerts uint64 }
+
+// most returns the greatest of the counts.
+func most[K comparable](counts map[K]int) (n int) {
+	for _, have := range counts { //quell:unsorted the greatest is the same in any order
+		n = max(n, have)
+	}
+	return n
+}
+
+// Stats returns the engine's figures. It costs a look at each scope and rule.
 func (e *Engine) Stats() Stats {
+	members := 0
+	if e.largest != nil {
+		members = len(e.largest.members)
+	}
 	return Stats{
+		MostOpen: most(e.open), MostGroups: most(e.ruled), MostMembers: members, Over: e.over,
 		Pending: e.states[Pending], Open: e.states[Open], Acknowledged: e.states[Acknowledged],
 		Resolved: e.states[ResolvedDone], Held: e.backlog.owing.n,
 		LiveAlerts: len(e.alerts), Members: e.members, Groups: len(e.groups),

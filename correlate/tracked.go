@@ -19,11 +19,13 @@ type incident struct {
 	terms    terms
 	group    *group
 	born     uint64 // sequence number: order among the incidents of a group
-	overflow bool   // stands for all groups that the limit on open incidents kept out
-	window   window
-	members  []*member
-	seen     Time // engine clock of the last record of its members
-	byPerson bool // the last resolution was a person's
+	overflow bool   // stands for all groups that a limit kept out
+
+	occupying bool // counted among the groups of its rule
+	window    window
+	members   []*member
+	seen      Time // engine clock of the last record of its members
+	byPerson  bool // the last resolution was a person's
 
 	waited   bool // group_wait ended: ticks run from base
 	base     Time // engine clock

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -155,10 +156,22 @@ func (p *player) do(line string) {
 		a.done(p.t)
 		p.step(r)
 	case "stats":
-		fmt.Fprintf(&p.outcome, "%+v\n", p.engine.Stats())
+		p.stats()
 	default:
 		p.t.Fatalf("nobody knows the command %q", line)
 	}
+}
+
+// stats tells the figures that are not zero.
+func (p *player) stats() {
+	st := reflect.ValueOf(p.engine.Stats())
+	p.outcome.WriteString("stats")
+	for i := range st.NumField() {
+		if !st.Field(i).IsZero() {
+			fmt.Fprintf(&p.outcome, " %s:%+v", st.Type().Field(i).Name, st.Field(i))
+		}
+	}
+	p.outcome.WriteString("\n")
 }
 
 func (p *player) begin(a args) {
@@ -166,6 +179,7 @@ func (p *player) begin(a args) {
 	p.names, p.scribe = map[string]string{}, newScribe()
 	p.options = Options{Partition: 7, Limits: Limits{
 		OpenIncidents:     int(a.number(p.t, "open", 0)),
+		GroupsPerRule:     int(a.number(p.t, "groups", 0)),
 		AlertsPerIncident: int(a.number(p.t, "members", 0)),
 		LiveAlerts:        int(a.number(p.t, "live", 0)),
 		ClosedGroups:      int(a.number(p.t, "closed", 0)),
@@ -256,7 +270,7 @@ func (p *player) step(r Record) {
 	if !bytes.Equal(before, restored.Snapshot(nil)) {
 		p.t.Fatal("the snapshot of the restored engine differs")
 	}
-	if now := p.engine.Stats(); now.Evicted+now.Forced == 0 { // these counters do not survive
+	if now := p.engine.Stats(); now.Evicted+now.Forced == 0 && now.Over == (Over{}) { // these counters do not survive
 		p.engine = restored
 	}
 }

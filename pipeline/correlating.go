@@ -90,7 +90,7 @@ type engineOwner struct {
 	last     time.Time
 	high     int64
 
-	evicted, forced uint64 // as the metrics have them
+	counted correlate.Stats // as the metrics have its counters
 }
 
 // recover fences the former owner, reads what it left, and folds silently to where it had
@@ -140,6 +140,7 @@ func (e *engineOwner) restore(ctx context.Context, st *unitState) error {
 		from = afterLoss(e.c.log, e.c.metrics, part, e.engine.Position(), first)
 	}
 	e.position, e.last = e.engine.Position(), time.Now()
+	e.counted = e.engine.Stats() // what a replay meets was met before
 	e.out.from = e.position
 	e.c.status.correlated(e.id, e.position, e.engine)
 	e.c.status.clockAt(e.id, e.engine.Clock()) // the first tick names it: where this owner begins

@@ -222,11 +222,17 @@ func (e *engineOwner) observe() {
 
 func (e *engineOwner) observeLimits(st *correlate.Stats) {
 	m, l, part := e.c.metrics, &e.c.o.Correlate.Limits, partition{e.c.o.Topics.Alerts, e.id}
-	m.use("open_incidents", st.Pending+st.Open+st.Acknowledged, l.OpenIncidents, part)
+	m.use("open_incidents", st.MostOpen, l.OpenIncidents, part)
+	m.use("groups_per_rule", st.MostGroups, l.GroupsPerRule, part)
+	m.use("alerts_per_incident", st.MostMembers, l.AlertsPerIncident, part)
 	m.use("live_alerts", st.LiveAlerts, l.LiveAlerts, part)
 	m.use("closed_groups", st.ClosedGroups, l.ClosedGroups, part)
 	m.use("merge_buffer", st.Buffered, l.MergeBuffer, part)
-	m.limitHits.WithLabelValues("closed_groups").Add(float64(st.Evicted - e.evicted))
-	m.limitHits.WithLabelValues("merge_buffer").Add(float64(st.Forced - e.forced))
-	e.evicted, e.forced = st.Evicted, st.Forced
+	m.hit("open_incidents", st.Over.OpenIncidents-e.counted.Over.OpenIncidents)
+	m.hit("groups_per_rule", st.Over.GroupsPerRule-e.counted.Over.GroupsPerRule)
+	m.hit("alerts_per_incident", st.Over.AlertsPerIncident-e.counted.Over.AlertsPerIncident)
+	m.hit("live_alerts", st.Over.LiveAlerts-e.counted.Over.LiveAlerts)
+	m.hit("closed_groups", st.Evicted-e.counted.Evicted)
+	m.hit("merge_buffer", st.Forced-e.counted.Forced)
+	e.counted = *st
 }

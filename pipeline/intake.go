@@ -54,15 +54,19 @@ func newIntake(ctx context.Context, s *Service) (*intake, error) {
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
+	most := s.o.Intake.BatchBytes
+	if most <= 0 {
+		most = maxDecompressBytes
+	}
 	for i := range n {
 		// Control records are kept: a partition whose last record is a transaction's end must be
 		// seen to have been read to its end.
-		cl, err := s.o.Kafka.recycling("intake-"+strconv.Itoa(i), reading(kgo.ReadCommitted()),
-			[]kgo.Opt{kgo.KeepControlRecords()}, writing(5*time.Millisecond))
+		cl, err := s.o.Kafka.recycling("intake-"+strconv.Itoa(i), most, reading(kgo.ReadCommitted()),
+			[]kgo.Opt{kgo.KeepControlRecords(), kgo.MaxDecompressBatchBytes(most)}, writing(5*time.Millisecond))
 		if err != nil {
 			return nil, err
 		}
-		in.shards = append(in.shards, &shard{cl: cl, every: s.o.Intake.CheckpointEvery,
+		in.shards = append(in.shards, &shard{cl: cl, metrics: in.metrics, every: s.o.Intake.CheckpointEvery,
 			held: map[partition]*holding{}})
 	}
 	return in, nil

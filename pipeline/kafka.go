@@ -110,9 +110,10 @@ func (k *Kafka) client(role string, opts ...[]kgo.Opt) (*kgo.Client, error) {
 	return cl, nil
 }
 
-// recycling makes a client whose records' memory is used again once they are recycled.
-func (k *Kafka) recycling(role string, opts ...[]kgo.Opt) (*kgo.Client, error) {
-	again, err := recycles()
+// recycling makes a client whose records' memory is used again once they are recycled. The batches
+// that it reads may decompress to most bytes.
+func (k *Kafka) recycling(role string, most int, opts ...[]kgo.Opt) (*kgo.Client, error) {
+	again, err := recycles(most)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client for %s: %w", role, err)
 	}
@@ -121,9 +122,9 @@ func (k *Kafka) recycling(role string, opts ...[]kgo.Opt) (*kgo.Client, error) {
 
 // recycles returns the options of a client whose records' memory is used again once they are
 // recycled.
-func recycles() ([]kgo.Opt, error) {
+func recycles(most int) ([]kgo.Opt, error) {
 	memory := new(recycled)
-	u, err := newUnpacker(memory, maxDecompressBytes)
+	u, err := newUnpacker(memory, most)
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (k *Kafka) newKeeper(w keeping) (*keeper, error) {
 	}
 	var err error
 	if w.recycles {
-		kp.cl, err = k.recycling(kp.unit, opts...)
+		kp.cl, err = k.recycling(kp.unit, maxDecompressBytes, opts...)
 	} else {
 		kp.cl, err = k.client(kp.unit, opts...)
 	}

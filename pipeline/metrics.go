@@ -63,11 +63,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			"the log of inserts says, by table.", "table"),
 		rows: counters("archived_rows_total", "Rows that ClickHouse acknowledged, by table.", "table"),
 		limits: gauges("limit_used_ratio", "How much of a limit is in use, 0 to 1, by the limit's name in the "+
-			"configuration. What comes beyond a limit is passed through as over_limit.",
+			"configuration; of the fullest scope, rule or incident where there are several.",
 			"limit", "topic", "partition"),
-		limitHits: counters("limit_hits_total", "Times that a limit cut something short that is no alert: "+
-			"closed_groups that were forgotten before their time, records that merge_buffer let pass before "+
-			"their watermark.", "limit"),
+		limitHits: counters("limit_hits_total", "Times that a limit was met, by its name: events and alerts that "+
+			"went on as over_limit, closed_groups that were forgotten before their time, records that "+
+			"merge_buffer let pass before their watermark, reads that stopped at batch_bytes.", "limit"),
 		ignored: counter("alerts_repeated_total",
 			"Alert records that repeated a position and were ignored."),
 		divergence: counter("replay_divergence_total",
@@ -95,6 +95,11 @@ func (m *metrics) use(limit string, used, most int, part partition) {
 	if most > 0 {
 		m.limits.WithLabelValues(limit, part.topic, strconv.Itoa(int(part.id))).Set(float64(used) / float64(most))
 	}
+}
+
+// hit counts how often a limit was met.
+func (m *metrics) hit(limit string, times uint64) {
+	m.limitHits.WithLabelValues(limit).Add(float64(times))
 }
 
 // forget drops what is told of a partition that is not ours any more: its next owner tells it, and

@@ -71,6 +71,9 @@ type Intake struct {
 	// Epoch is the hash of everything above and the formats.
 	Epoch           uint64
 	RejectedPayload int // bytes of a rejected payload that are kept
+	// BatchBytes bounds what a producer's batch may decompress to; 0 is 64 MiB. What is beyond stops
+	// its raw partition, and says so, until the bound is raised: nothing is skipped.
+	BatchBytes      int
 	CheckpointEvery time.Duration
 	Shards          int // direct consumers; 0 means one per processor
 }

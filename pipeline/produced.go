@@ -153,5 +153,9 @@ func fetchError(topic string, part int32, err error) error {
 		return fmt.Errorf("read %s/%d: the position is outside of the log: retention took records "+
 			"before they were read, or the topic was created again: %w", topic, part, err)
 	}
+	if errors.Is(err, kgo.ErrMaxDecompress) {
+		return fmt.Errorf("read %s/%d: the next batch is larger than limits.batch_bytes when decompressed, or "+
+			"damaged: raise the limit and restart; until then the partition stands still: %w", topic, part, err)
+	}
 	return fmt.Errorf("read %s/%d: %w", topic, part, err)
 }

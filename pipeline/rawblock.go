@@ -96,6 +96,7 @@ func (r *rawReader) count(records int) {
 			r.in.status.verdicts[v].Add(n)
 		}
 	}
+	r.in.metrics.hit("fingerprints", uint64(r.verdicts[correlate.VerdictOverLimit]))
 	r.verdicts = [16]int64{}
 	r.in.metrics.clamped.WithLabelValues(r.raw.Topic).Add(float64(r.clamped))
 	r.in.metrics.lag.WithLabelValues("intake", r.raw.Topic, fmt.Sprint(r.raw.Partition)).Set(float64(max(r.high-r.next, 0)))

@@ -34,8 +34,9 @@ type reader interface {
 // partitions it holds: nothing in a reader needs a lock. There is one shard per processor, because
 // a franz-go client decodes on one goroutine per broker.
 type shard struct {
-	cl    *kgo.Client
-	every time.Duration // between checkpoints
+	cl      *kgo.Client
+	metrics *metrics
+	every   time.Duration // between checkpoints
 
 	owners atomic.Int32 // that work with it
 
@@ -173,6 +174,9 @@ func (s *shard) fold(fetches kgo.Fetches) {
 			return
 		}
 		if p.Err != nil && !errors.Is(p.Err, context.DeadlineExceeded) && !errors.Is(p.Err, context.Canceled) {
+			if errors.Is(p.Err, kgo.ErrMaxDecompress) {
+				s.metrics.hit("batch_bytes", 1)
+			}
 			s.release(h, fmt.Errorf("at position %d: %w", h.reader.position(),
 				fetchError(p.Topic, p.Partition, p.Err)))
 			return

@@ -119,7 +119,7 @@ func Pipeline(c *config.Config, kafkaAddr string) (pipeline.Options, error) {
 		Intake: pipeline.Intake{Identity: Identity(c), Dedup: c.DedupConfig(),
 			Visible: slices.Compact(visible), MaxSkew: correlate.Duration(c.Dedup.MaxSkew),
 			Epoch: c.IntakeEpoch(), RejectedPayload: int(c.Limits.RejectedBytes),
-			CheckpointEvery: 10 * time.Second},
+			BatchBytes: int(c.Limits.BatchBytes), CheckpointEvery: 10 * time.Second},
 		Correlate: pipeline.Correlate{Rules: c.RuleSet(), Parse: parse, Limits: c.EngineLimits(),
 			Form: form, SnapshotEvery: 200_000, CommitEvery: 50 * time.Millisecond,
 			MemoBytes: int64(c.Limits.MemoBytes)},
