@@ -29,7 +29,7 @@ type correlating struct {
 }
 
 func newCorrelating(ctx context.Context, s *Service) (*correlating, error) {
-	plain, err := s.o.Kafka.client("correlate", writing(0))
+	plain, err := s.o.Kafka.client("correlate", writing(0), snapshots(s.o.Topics.Snapshots))
 	if err != nil {
 		return nil, err
 	}
@@ -172,31 +172,33 @@ func (e *engineOwner) build(st *unitState) (*correlate.Engine, error) {
 }
 
 // replay folds, without effects, what was folded and committed before, and compares the engine's
-// hash at every committed position that is known.
+// hash at every committed position that is known. It steps over as many records at a time as the
+// owner did, but never beyond a position at which there is something to compare.
 func (e *engineOwner) replay(ctx context.Context, from int64, commits []committed) error {
 	if len(commits) == 0 || commits[len(commits)-1].Position <= from {
 		return nil
 	}
 	end := commits[len(commits)-1].Position
 	agreed, part := from, partition{e.c.o.Topics.Alerts, e.id}
+	e.nextBatch()
 	err := e.c.o.Kafka.readRange(ctx, part, from, end, func(r *kgo.Record) error {
-		e.nextBatch()
-		if err := e.decode(r); err != nil {
-			return err
+		stands := len(commits) > 0 && commits[0].Position <= r.Offset
+		if stands || len(e.batch) == stepRecords {
+			if err := e.refold(ctx); err != nil {
+				return err
+			}
 		}
-		var err error
-		if agreed, commits, err = e.compare(agreed, r.Offset, commits); err != nil {
-			return err
+		if stands {
+			var err error
+			if agreed, commits, err = e.compare(agreed, r.Offset, commits); err != nil {
+				return err
+			}
 		}
-		if err := e.c.rules.know(ctx, e.batch); err != nil {
-			return err
-		}
-		if err := e.engine.Step(e.batch, &e.fx); err != nil {
-			return err
-		}
-		e.fx.Reset()
-		return nil
+		return e.decode(r)
 	})
+	if err == nil {
+		err = e.refold(ctx)
+	}
 	if err == nil {
 		_, _, err = e.compare(agreed, end, commits)
 	}
@@ -204,6 +206,17 @@ func (e *engineOwner) replay(ctx context.Context, from int64, commits []committe
 		return fmt.Errorf("replay of %s/%d from %d to %d: %w", part.topic, part.id, from, end, err)
 	}
 	return nil
+}
+
+// refold steps over the batch and forgets what that brings about: it was told before.
+func (e *engineOwner) refold(ctx context.Context) error {
+	if err := e.c.rules.know(ctx, e.batch); err != nil {
+		return err
+	}
+	err := e.engine.Step(e.batch, &e.fx)
+	e.fx.Reset()
+	e.nextBatch()
+	return err
 }
 
 // compare compares the engine with what was committed up to position at, where it has come to.

@@ -3,7 +3,10 @@ package pipeline
 import (
 	"context"
 	"encoding/hex"
+	"slices"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // snapshotAge is how old the newest snapshot of an engine that moves may become, however little
@@ -19,6 +22,7 @@ type snapshot struct {
 	size     int       // of the last one
 	under    *manifest // being written, or written
 	done     chan error
+	body     []byte // memory for the next one: nobody reads it any more
 }
 
 // from takes up what was committed.
@@ -50,16 +54,59 @@ func (e *engineOwner) beginSnapshot(ctx context.Context, clean bool) error {
 	if !(clean && last) && !s.due(position, e.c.o.Correlate.SnapshotEvery) {
 		return nil
 	}
-	body, hash := e.engine.Snapshot(nil), e.engine.Hash()
+	body, hash := e.engine.Snapshot(s.room()), e.engine.Hash()
 	if s.under != nil {
 		e.keeper.drop(s.under)
 	}
 	m := &manifest{Position: position, Rules: e.engine.Rules().String(), Hash: hex.EncodeToString(hash[:])}
 	m.describe(body)
 	s.under, s.taken, s.size, s.done = m, time.Now(), len(body), make(chan error, 1)
-	records := e.keeper.chunks(m, body)
-	go func() { s.done <- write(ctx, e.c.plain, records...) }()
+	records, done := e.keeper.chunks(m, body), s.done
+	s.body = body
+	go func() { done <- writeChunks(ctx, e.c.plain, records) }()
 	return nil
+}
+
+// Chunks leave two in a batch and eight at a time: what the client and the broker need to assemble
+// them stays small and is used again, and the ticks, which the same client appends, find their way
+// between them.
+const (
+	chunksTogether = 8
+	chunksInBatch  = 2
+)
+
+// snapshots sets the size of batches of a producer of chunks.
+func snapshots(topic string) []kgo.Opt {
+	return []kgo.Opt{kgo.ProducerBatchMaxBytesFn(func(t string) int32 {
+		if t == topic {
+			return chunksInBatch * (chunkBytes + 1<<10) // and what names them
+		}
+		return maxRecordBytes
+	})}
+}
+
+func writeChunks(ctx context.Context, cl *kgo.Client, records []*kgo.Record) error {
+	for some := range slices.Chunk(records, chunksTogether) {
+		if err := write(ctx, cl, some...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// room takes the memory of the last snapshot, which is never asked for while that is being written.
+// Tens of megabytes that are new each time cost more to be had than to be filled. But if the writing
+// failed, the client may still hold on to it.
+func (s *snapshot) room() []byte {
+	body := s.body
+	s.body = nil
+	if s.under != nil {
+		err := <-s.done
+		if s.done <- err; err != nil {
+			return nil
+		}
+	}
+	return body[:0]
 }
 
 // written returns the manifest of a snapshot whose chunks have all been written, or nil.
