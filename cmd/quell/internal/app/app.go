@@ -121,7 +121,7 @@ func Pipeline(c *config.Config, kafkaAddr string) (pipeline.Options, error) {
 			Epoch: c.IntakeEpoch(), RejectedPayload: int(c.Limits.RejectedBytes),
 			BatchBytes: int(c.Limits.BatchBytes), CheckpointEvery: 10 * time.Second},
 		Correlate: pipeline.Correlate{Rules: c.RuleSet(), Parse: parse, Limits: c.EngineLimits(),
-			Form: form, SnapshotEvery: 200_000, CommitEvery: 50 * time.Millisecond,
+			Form: form, SnapshotEvery: 1_000_000, CommitEvery: 50 * time.Millisecond,
 			MemoBytes: int64(c.Limits.MemoBytes)},
 		Archive: pipeline.Archive{Rows: c.ClickHouse.Insert.Rows, Every: c.ClickHouse.Insert.Every.Std()},
 	}
