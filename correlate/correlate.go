@@ -19,7 +19,7 @@ type sighting struct {
 // alert applies one alert record: the position guard, then one of its three kinds.
 func (e *Engine) alert(r arrival) {
 	a := r.alert
-	l := e.alerts[a.Fingerprint]
+	l := e.alerts.get(&a.Fingerprint)
 	repeated := !r.fresh
 	if a.Flush || a.Verdict == VerdictUpdate {
 		repeated = l.repeats(a, r.raw, r.fresh)
@@ -36,6 +36,12 @@ func (e *Engine) alert(r arrival) {
 		e.firing(r, l)
 	}
 	e.received = 0
+	if e.made != nil { // a bound keeps it from being tracked, or nothing came of it
+		if !e.made.tracked {
+			e.blocks.put(e.made)
+		}
+		e.made = nil
+	}
 }
 
 // firing applies a record that says that its condition holds. An alert that is known to fire
@@ -68,12 +74,13 @@ func (e *Engine) sight(r arrival, l *liveAlert) sighting {
 		s.first = a.First
 	}
 	if l == nil {
-		if len(e.alerts) >= e.limits.LiveAlerts {
+		if e.alerts.n >= e.limits.LiveAlerts {
 			e.over.LiveAlerts++
 			s.added = a.counted()
 			return s
 		}
-		s.live = newLiveAlert(a.Fingerprint)
+		s.live = e.blocks.take(&a.Fingerprint)
+		e.made = s.live
 	}
 	s.added = s.live.count(a, r.raw)
 	s.live.merge(a, r.raw)
@@ -143,7 +150,7 @@ func (e *Engine) cleared(r arrival, l *liveAlert) {
 	s := e.sight(r, l)
 	l = s.live
 	if l == nil || l.member == nil || !l.member.firing {
-		if l != nil && len(l.members) == 0 {
+		if l != nil && !l.belongs() {
 			e.remember(l)
 		}
 		e.dispose(&s, OrphanResolve, nil)
@@ -173,9 +180,22 @@ func (e *Engine) cleared(r arrival, l *liveAlert) {
 
 // remember keeps an alert that is a member of no incident, for a while.
 func (e *Engine) remember(l *liveAlert) {
-	l.tracked = true
-	e.alerts[l.fingerprint] = l
-	e.timers.set(&l.forget, e.now.Add(e.limits.AlertMemory))
+	e.track(l)
+	e.timers.set(l.forgetting(), e.now.Add(e.limits.AlertMemory))
+}
+
+// track makes the engine know l beyond the record that is being applied.
+func (e *Engine) track(l *liveAlert) {
+	if !l.tracked {
+		l.tracked = true
+		e.alerts.put(l)
+	}
+}
+
+// untrack ends that.
+func (e *Engine) untrack(l *liveAlert) {
+	e.alerts.remove(l)
+	e.blocks.put(l)
 }
 
 // flush applies a trailing count. It tells of events that came while intake was silent about
@@ -195,7 +215,7 @@ func (e *Engine) flush(r arrival, l *liveAlert) {
 	}
 	s.added = l.count(r.alert, r.raw)
 	in := l.member.incident
-	s.alert = l.named(r.alert, in.Scope)
+	s.alert = l.named(r.alert, in.Scope, e.fx)
 	e.tally(in, l.member, &s)
 	disposition := e.disposition(in)
 	switch {

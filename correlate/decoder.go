@@ -4,19 +4,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 var errTruncated = errors.New("it ends inside a field")
 
 // decoder reads fields. After the first error every read returns zero and err stays.
 type decoder struct {
-	src  []byte
-	text string // all of it; its end is src
-	err  error
+	src []byte
+	err error
 }
 
-func newDecoder(src []byte) *decoder { return &decoder{src: src, text: string(src)} }
+func newDecoder(src []byte) *decoder { return &decoder{src: src} }
 
 func (d *decoder) fail(format string, args ...any) {
 	if d.err == nil {
@@ -92,19 +90,7 @@ func (d *decoder) count(size int) int {
 	return int(n)
 }
 
-// view returns a string that keeps the memory of everything that is being decoded: for those who
-// copy it.
-func (d *decoder) view() string {
-	n := d.count(1)
-	begin := len(d.text) - len(d.src)
-	if d.err != nil {
-		return ""
-	}
-	d.src = d.src[n:]
-	return d.text[begin : begin+n]
-}
-
-func (d *decoder) string() string { return strings.Clone(d.view()) }
+func (d *decoder) string() string { return string(d.take(d.count(1))) }
 
 func (d *decoder) position() RawPosition {
 	p := RawPosition{RawPartition: RawPartition{Topic: d.string(), Partition: int32(d.int())}}

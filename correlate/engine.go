@@ -22,8 +22,10 @@ type Engine struct {
 	merge    merge   // event clock only
 	backlog  backlog // append clock only
 
-	alerts    map[Fingerprint]*liveAlert
+	alerts    alertTable
+	blocks    alertBlocks          // where they live
 	incidents map[string]*incident // by id
+	known     incidentList         // the same
 	groups    map[string]*group    // by group key
 	open      map[string]int       // by scope: incidents that are not resolved
 	ruled     map[ruleOf]int       // by scope and rule: see occupies
@@ -38,10 +40,11 @@ type Engine struct {
 	over            Over
 	largest         *incident // has the most members of those that grew since its predecessor went
 
-	fx       *Effects // of the Step that is running
-	received Time     // record time of the alert that is being applied; 0 while timers fire
-	key      []byte   // scratch
-	touched  uint64   // see touch
+	fx       *Effects   // of the Step that is running
+	received Time       // record time of the alert that is being applied; 0 while timers fire
+	made     *liveAlert // by the record that is being applied
+	key      []byte     // scratch
+	touched  uint64     // see touch
 }
 
 // New returns an engine that has seen nothing. The error says which option is impossible.
@@ -51,7 +54,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{partition: o.Partition, mode: o.Clock, limits: o.Limits.withDefaults(),
 		rules: o.RuleSet, options: o,
-		alerts:    make(map[Fingerprint]*liveAlert),
+		alerts:    newAlertTable(),
 		incidents: make(map[string]*incident),
 		groups:    make(map[string]*group),
 		open:      make(map[string]int),
@@ -183,7 +186,7 @@ func (e *Engine) fire(t *timer) {
 		if in != nil {
 			e.forgetIncident(in)
 		} else {
-			delete(e.alerts, t.alert.fingerprint)
+			e.untrack(t.alert)
 		}
 	}
 }

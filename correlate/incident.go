@@ -118,6 +118,17 @@ type Effects struct {
 	Answered  []Answered
 	Changed   []Changed
 	Ignored   int // alert records that repeated a position already applied
+
+	named []Alert // flushes that Disposed refers to
+}
+
+// room returns an alert that lives until Reset. A block that is full is left to the alerts in it.
+func (e *Effects) room() *Alert {
+	if len(e.named) == cap(e.named) {
+		e.named = make([]Alert, 0, max(16, 2*cap(e.named)))
+	}
+	e.named = e.named[:len(e.named)+1]
+	return &e.named[len(e.named)-1]
 }
 
 // Reset empties e and keeps its memory.
@@ -126,6 +137,7 @@ func (e *Effects) Reset() {
 	clear(e.Pages)
 	clear(e.Disposed)
 	clear(e.Answered)
+	clear(e.named)
 	*e = Effects{Incidents: e.Incidents[:0], Pages: e.Pages[:0], Disposed: e.Disposed[:0],
-		Answered: e.Answered[:0], Changed: e.Changed[:0]}
+		Answered: e.Answered[:0], Changed: e.Changed[:0], named: e.named[:0]}
 }

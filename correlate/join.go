@@ -91,12 +91,10 @@ func (e *Engine) attach(in *incident, s *sighting, current bool) (tracked, fired
 // enter registers a new membership.
 func (e *Engine) enter(m *member) {
 	l, in := m.alert, m.incident
-	l.forget.cancel()
-	if !l.tracked {
-		l.tracked = true
-		e.alerts[l.fingerprint] = l
+	if l.forget != nil {
+		l.forget.cancel()
 	}
-	l.members = append(l.members, m)
+	e.track(l)
 	in.members = append(in.members, m)
 	if e.largest == nil || len(in.members) > len(e.largest.members) {
 		e.largest = in

@@ -40,6 +40,7 @@ func (e *Engine) openIncident(s *sighting, res Resolution, overflow bool) {
 func (e *Engine) register(in *incident) {
 	e.enlist(in)
 	e.incidents[in.ID] = in
+	e.known.push(in)
 	in.State = Pending
 	e.states[Pending]++
 	e.open[in.Scope]++
@@ -249,6 +250,7 @@ func (e *Engine) forgetIncident(in *incident) {
 	if e.largest == in {
 		e.largest = nil
 	}
+	e.known.remove(in)
 	e.states[ResolvedDone]--
 	e.members -= len(in.members)
 	for _, m := range in.members {
@@ -259,17 +261,8 @@ func (e *Engine) forgetIncident(in *incident) {
 // leave ends a membership, and the engine's knowledge of the alert with its last one.
 func (e *Engine) leave(m *member) {
 	l := m.alert
-	if l.member == m {
-		l.member = nil
-	}
-	for i, have := range l.members {
-		if have == m {
-			l.members = append(l.members[:i], l.members[i+1:]...)
-			break
-		}
-	}
-	*m = member{} // so that its room in the alert can be used again
-	if len(l.members) == 0 {
-		delete(e.alerts, l.fingerprint)
+	l.dropMember(m)
+	if !l.belongs() {
+		e.untrack(l)
 	}
 }

@@ -1,6 +1,9 @@
 package correlate
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // source is what one raw partition says about an alert: the cumulative count of its episode.
 type source struct {
@@ -13,25 +16,30 @@ type source struct {
 // forgotten yet. What several raw partitions say is merged: counts are added up, everything else
 // comes from the record whose last event is the latest.
 //
-// Nearly every alert has one source and is a member of one incident. Room for these is inside, next
-// to what every record reads, because what an update costs is the memory that it has to wait for.
+// What an update costs is the memory that it has to wait for, and what the garbage collector costs
+// are pointers. So it is three lines of the processor's cache: nearly every alert has one source and
+// is a member of one incident, and room for these is inside; what a few have more lies elsewhere.
 type liveAlert struct {
 	fingerprint Fingerprint
+	member      *member       // of the incident that it belongs to now; nil: of none
 	latest      Time          // event time of the record that severity and status come from,
 	latestRaw   *rawPartition // and its raw position
 	latestAt    int64
 	severity    Severity
 	status      Status
-	tracked     bool    // the engine knows it beyond this record
-	member      *member // of the incident that it belongs to now; nil: of none
-	sources     []source
-	oneSource   [1]source
-	own         member // the room for one; free if its alert is nil
-	details     details
-	members     []*member // of all incidents that are not forgotten
-	oneMember   [1]*member
-	forget      timer  // runs while it is a member of nothing
-	place       uint64 // in the snapshot that is being written
+	tracked     bool   // the engine knows it beyond this record
+	place       uint32 // in the snapshot that is being written
+	one         source // its raw partition is nil: none yet
+	texts       texts
+	own         member // of an incident; free if its alert is nil
+	more        *beyond
+	forget      *timer // runs while it is a member of nothing; nil: it never has
+}
+
+// beyond is what an alert has beyond the room inside of it.
+type beyond struct {
+	sources []source
+	members []*member
 }
 
 // member is an alert's part in one incident.
@@ -45,38 +53,81 @@ type member struct {
 	events   uint64
 }
 
-func newLiveAlert(fp Fingerprint) *liveAlert {
-	l := &liveAlert{fingerprint: fp}
-	l.sources, l.members = l.oneSource[:0], l.oneMember[:0]
-	l.forget = timer{kind: timerForget, alert: l}
-	return l
-}
-
-// newMember returns a part of l in the incident.
+// newMember makes l a member of the incident too.
 func (l *liveAlert) newMember(in *incident) *member {
 	m := &l.own
 	if m.alert != nil {
 		m = new(member)
+		more := l.beyond()
+		more.members = append(more.members, m)
 	}
 	m.alert, m.incident = l, in
 	return m
 }
 
+// dropMember ends a membership. Its room in the alert can be used again.
+func (l *liveAlert) dropMember(m *member) {
+	if l.member == m {
+		l.member = nil
+	}
+	if m != &l.own {
+		at := slices.Index(l.more.members, m)
+		l.more.members = slices.Delete(l.more.members, at, at+1)
+	}
+	*m = member{}
+}
+
+// belongs tells whether l is a member of any incident.
+func (l *liveAlert) belongs() bool {
+	return l.own.alert != nil || l.more != nil && len(l.more.members) > 0
+}
+
+func (l *liveAlert) beyond() *beyond {
+	if l.more == nil {
+		l.more = new(beyond)
+	}
+	return l.more
+}
+
+// forgetting returns the timer that ends the engine's knowledge of an alert of no incident.
+func (l *liveAlert) forgetting() *timer {
+	if l.forget == nil {
+		l.forget = &timer{kind: timerForget, alert: l}
+	}
+	return l.forget
+}
+
 // named returns a flush, which has no strings, with those of the alert that it is about: analysts
-// count by them.
-func (l *liveAlert) named(flush *Alert, scope string) *Alert {
-	a, d := *flush, &l.details
-	a.Scope, a.Service, a.Entity, a.Check = scope, d.service, d.entity, d.check
-	return &a
+// count by them. What it returns lives as long as fx.
+func (l *liveAlert) named(flush *Alert, scope string, fx *Effects) *Alert {
+	a := fx.room()
+	*a = *flush
+	names := l.texts.strings(nameParts)
+	a.Scope, a.Service, a.Entity, a.Check = scope, names[0], names[1], names[2]
+	return a
 }
 
 func (l *liveAlert) source(raw *rawPartition) *source {
-	for i := range l.sources {
-		if l.sources[i].raw == raw {
-			return &l.sources[i]
+	if l.one.raw == raw {
+		return &l.one
+	}
+	if l.more != nil {
+		for i := range l.more.sources {
+			if s := &l.more.sources[i]; s.raw == raw {
+				return s
+			}
 		}
 	}
 	return nil
+}
+
+func (l *liveAlert) addSource(s source) {
+	if l.one.raw == nil {
+		l.one = s
+		return
+	}
+	more := l.beyond()
+	more.sources = append(more.sources, s)
 }
 
 // repeats tells whether the update or flush a says nothing that was not known. One about a known
@@ -105,7 +156,7 @@ func (l *liveAlert) count(a *Alert, raw *rawPartition) uint64 {
 	s := l.source(raw)
 	switch {
 	case s == nil:
-		l.sources = append(l.sources, source{raw: raw, episode: a.Episode, count: a.Count})
+		l.addSource(source{raw: raw, episode: a.Episode, count: a.Count})
 		return a.counted()
 	case a.Episode > s.episode:
 		s.episode, s.count = a.Episode, a.Count
@@ -140,7 +191,7 @@ func (l *liveAlert) merge(a *Alert, raw *rawPartition) {
 	}
 	l.status, l.severity, l.latest = a.Status, a.Severity, a.Last
 	l.latestRaw, l.latestAt = raw, a.Raw.Offset
-	l.details.adopt(a)
+	l.texts.adopt(a)
 }
 
 // follows tells whether the record that l's status comes from has a larger raw position.
@@ -153,12 +204,14 @@ func (l *liveAlert) follows(raw *rawPartition, offset int64) bool {
 
 // in returns l's part in the incident, or nil.
 func (l *liveAlert) in(in *incident) *member {
-	if l.member != nil && l.member.incident == in {
-		return l.member
+	if l.own.incident == in {
+		return &l.own
 	}
-	for _, m := range l.members {
-		if m.incident == in {
-			return m
+	if l.more != nil {
+		for _, m := range l.more.members {
+			if m.incident == in {
+				return m
+			}
 		}
 	}
 	return nil
@@ -181,50 +234,4 @@ func compare[T int32 | int64 | uint64 | Time](a, b T) int {
 		return 1
 	}
 	return 0
-}
-
-// details are what a page tells about an alert.
-type details struct {
-	service, entity, check, summary, url, value string
-}
-
-func (d *details) all() [6]*string {
-	return [6]*string{&d.service, &d.entity, &d.check, &d.summary, &d.url, &d.value}
-}
-
-// adopt takes the strings of a over. The batch that a lives in may be reused after Step, so what
-// differs is copied; what is equal, nearly always everything, costs a comparison.
-func (d *details) adopt(a *Alert) {
-	from := details{service: a.Service, entity: a.Entity, check: a.Check, summary: a.Summary,
-		url: a.URL, value: a.Value}
-	if *d == (details{}) {
-		*d = from.clone()
-		return
-	}
-	to := d.all()
-	for i, s := range from.all() {
-		if *to[i] != *s {
-			*to[i] = strings.Clone(*s)
-		}
-	}
-}
-
-// clone copies all strings in one allocation.
-func (d *details) clone() details {
-	from := d.all()
-	n := 0
-	for _, s := range from {
-		n += len(*s)
-	}
-	var together strings.Builder
-	together.Grow(n)
-	for _, s := range from {
-		together.WriteString(*s)
-	}
-	var c details
-	rest, to := together.String(), c.all()
-	for i, s := range from {
-		*to[i], rest = rest[:len(*s)], rest[len(*s):]
-	}
-	return c
 }

@@ -152,8 +152,8 @@ func (m *member) page() PageAlert {
 	if m.firing {
 		status = Firing
 	}
-	d := &m.alert.details
-	return PageAlert{Fingerprint: m.alert.fingerprint, Service: d.service, Entity: d.entity,
-		Check: d.check, Severity: m.severity, Status: status, Summary: d.summary, URL: d.url,
-		Value: d.value, First: m.first, Last: m.last, Events: m.events}
+	t := m.alert.texts.strings(textParts)
+	return PageAlert{Fingerprint: m.alert.fingerprint, Service: t[0], Entity: t[1], Check: t[2],
+		Severity: m.severity, Status: status, Summary: t[3], URL: t[4], Value: t[5],
+		First: m.first, Last: m.last, Events: m.events}
 }

@@ -25,6 +25,7 @@ var allowed = map[string]string{
 	"encoding/json":   "a Time's JSON form",
 	"errors":          "errors",
 	"fmt":             "errors and texts",
+	"iter":            "ranges over a function",
 	"math":            "the bounds of integers",
 	"math/bits":       "rotates words",
 	"slices":          "sorts and compares",

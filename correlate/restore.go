@@ -77,6 +77,7 @@ func (e *Engine) restore(body []byte) error {
 	}
 	e.restoreFlushes(d)
 	alerts := make([]*liveAlert, d.count(16))
+	e.alerts.reserve(len(alerts))
 	for i := range alerts {
 		alerts[i] = e.restoreLiveAlert(d)
 	}
@@ -136,24 +137,24 @@ func (e *Engine) restoreFlushes(d *decoder) {
 func (e *Engine) restoreLiveAlert(d *decoder) *liveAlert {
 	var fp Fingerprint
 	copy(fp[:], d.take(len(fp)))
-	l := newLiveAlert(fp)
-	var read details
-	for _, s := range read.all() {
-		*s = d.view()
-	}
-	l.details = read.clone()
+	l := e.blocks.take(&fp)
+	l.texts.restore(d)
 	l.severity, l.status = Severity(d.byte()), Status(d.byte())
 	l.latest, l.latestRaw, l.latestAt = d.time(), e.restoreRawIndex(d), d.int()
 	for n := d.count(3); n > 0; n-- {
-		l.sources = append(l.sources,
-			source{raw: e.restoreRawIndex(d), episode: d.int(), count: d.uint()})
+		l.addSource(source{raw: e.restoreRawIndex(d), episode: d.int(), count: d.uint()})
 	}
-	e.restoreTimer(d, &l.forget)
-	if e.alerts[fp] != nil {
+	var forget timer
+	if e.restoreTimer(d, &forget); forget.set() {
+		own := l.forgetting()
+		own.at, own.seq = forget.at, forget.seq
+	}
+	if e.alerts.get(&fp) != nil {
 		d.fail("alert %s is there twice", fp)
 	}
-	l.tracked = true
-	e.alerts[fp] = l
+	if d.err == nil {
+		e.track(l)
+	}
 	return l
 }
 
@@ -200,13 +201,15 @@ func (e *Engine) restoreIncident(d *decoder, alerts []*liveAlert) {
 		e.restoreMember(d, in, alerts)
 	}
 	if d.err == nil && (in.State < Pending || in.State > ResolvedDone ||
-		in.Alerts != uint64(len(in.members)) || e.incidents[in.ID] != nil) {
+		in.Alerts != uint64(len(in.members)) || e.incidents[in.ID] != nil ||
+		e.known.newest != nil && in.born <= e.known.newest.born) {
 		d.fail("incident %q contradicts itself, or is there twice", in.ID)
 	}
 	if d.err != nil {
 		return
 	}
 	e.incidents[in.ID] = in
+	e.known.push(in)
 	e.states[in.State]++
 	if !in.resolved() {
 		e.open[in.Scope]++
@@ -270,7 +273,6 @@ func (e *Engine) restoreMember(d *decoder, in *incident, alerts []*liveAlert) {
 	if current {
 		l.member = m
 	}
-	l.members = append(l.members, m)
 	in.members = append(in.members, m)
 	e.members++
 }
@@ -290,14 +292,13 @@ func (e *Engine) restoreBuffered(d *decoder) {
 // derive rebuilds what the snapshot leaves out: groups, closed windows, the timer queue and the
 // list of those that owe a page.
 func (e *Engine) derive() {
-	all := make([]*incident, 0, len(e.incidents))
-	for _, in := range e.incidents { //quell:unsorted the next line sorts
-		all = append(all, in)
-	}
-	slices.SortFunc(all, func(a, b *incident) int { return compare(a.born, b.born) })
-	for _, in := range all {
+	var owing []*incident
+	for in := e.known.oldest; in != nil; in = in.newer {
 		for _, t := range in.timers() {
 			e.requeue(t)
+		}
+		if in.owed != 0 {
+			owing = append(owing, in)
 		}
 		if in.window.state == windowGone {
 			continue
@@ -311,14 +312,14 @@ func (e *Engine) derive() {
 	slices.SortFunc(e.closed, func(a, b *incident) int {
 		return compare(a.window.closedSeq, b.window.closedSeq)
 	})
-	slices.SortFunc(all, func(a, b *incident) int { return compare(a.owedSeq, b.owedSeq) })
-	for _, in := range all {
-		if in.owed != 0 {
-			e.backlog.owing.push(in)
-		}
+	slices.SortFunc(owing, func(a, b *incident) int { return compare(a.owedSeq, b.owedSeq) })
+	for _, in := range owing {
+		e.backlog.owing.push(in)
 	}
-	for _, l := range e.alerts { //quell:unsorted the queue orders
-		e.requeue(&l.forget)
+	for l := range e.alerts.inOrder() {
+		if l.forget != nil {
+			e.requeue(l.forget)
+		}
 	}
 }
 

@@ -1,12 +1,9 @@
 package correlate
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"slices"
-	"strings"
 )
 
 // A snapshot is the magic, the body and the SHA-256 of both. The body holds, behind the engine's
@@ -31,7 +28,7 @@ const magicBeforeVersion = len("quell engine snapshot ")
 // must not be called during Step.
 func (e *Engine) Snapshot(dst []byte) []byte {
 	start := len(dst)
-	dst = slices.Grow(dst, 1<<12+256*len(e.alerts)+768*len(e.incidents)) // growing copies it all
+	dst = slices.Grow(dst, 1<<12+256*e.alerts.n+768*len(e.incidents)) // growing copies it all
 	dst = append(dst, snapshotMagic...)
 	dst = e.appendBody(dst)
 	sum := sha256.Sum256(dst[start:])
@@ -61,21 +58,9 @@ func (e *Engine) appendBody(dst []byte) []byte {
 		dst = appendRaw(dst, raw)
 	}
 	dst = e.flushes.append(dst)
-	alerts := e.sortedAlerts()
-	dst = appendUint(dst, uint64(len(alerts)))
-	for i, l := range alerts {
-		if i%ahead == 0 {
-			e.touched = touch(alerts[i:min(i+ahead, len(alerts))])
-		}
-		dst = appendLiveAlert(dst, l)
-	}
-	incidents := make([]*incident, 0, len(e.incidents))
-	for _, in := range e.incidents { //quell:unsorted the next line sorts
-		incidents = append(incidents, in)
-	}
-	slices.SortFunc(incidents, func(a, b *incident) int { return strings.Compare(a.ID, b.ID) })
-	dst = appendUint(dst, uint64(len(incidents)))
-	for _, in := range incidents {
+	dst = e.appendAlerts(dst)
+	dst = appendUint(dst, uint64(len(e.incidents)))
+	for in := e.known.oldest; in != nil; in = in.newer {
 		dst = in.append(dst)
 	}
 	return e.merge.append(dst)
@@ -93,29 +78,27 @@ func (r *raws) sorted() []*rawPartition {
 	return all
 }
 
-// sortedAlerts returns the alerts by fingerprint and notes the place of each. What is compared lies
-// in the list: fingerprints are hashes, so that their first words nearly always decide.
-func (e *Engine) sortedAlerts() []*liveAlert {
-	type entry struct {
-		first uint64
-		l     *liveAlert
-	}
-	list := make([]entry, 0, len(e.alerts))
-	for fp, l := range e.alerts { //quell:unsorted the next statement sorts
-		list = append(list, entry{binary.BigEndian.Uint64(fp[:]), l})
-	}
-	slices.SortFunc(list, func(a, b entry) int {
-		if a.first != b.first {
-			return compare(a.first, b.first)
+// appendAlerts writes the alerts by fingerprint and notes the place of each.
+func (e *Engine) appendAlerts(dst []byte) []byte {
+	dst = appendUint(dst, uint64(e.alerts.n))
+	var room [ahead]*liveAlert
+	next, place := room[:0], uint32(0)
+	write := func() {
+		e.touched = touch(next)
+		for _, l := range next {
+			l.place = place
+			place++
+			dst = appendLiveAlert(dst, l)
 		}
-		return bytes.Compare(a.l.fingerprint[:], b.l.fingerprint[:])
-	})
-	all := make([]*liveAlert, len(list))
-	for i := range list {
-		all[i] = list[i].l
-		all[i].place = uint64(i)
+		next = next[:0]
 	}
-	return all
+	for l := range e.alerts.inOrder() {
+		if next = append(next, l); len(next) == ahead {
+			write()
+		}
+	}
+	write()
+	return dst
 }
 
 func appendRaw(dst []byte, r *rawPartition) []byte {
@@ -127,27 +110,40 @@ func appendRaw(dst []byte, r *rawPartition) []byte {
 
 func appendLiveAlert(dst []byte, l *liveAlert) []byte {
 	dst = append(dst, l.fingerprint[:]...)
-	for _, s := range l.details.all() {
-		dst = appendDelimited(dst, *s)
-	}
+	dst = l.texts.append(dst)
 	dst = append(dst, byte(l.severity), byte(l.status))
 	dst = appendInt(dst, l.latest)
 	dst = appendUint(dst, l.latestRaw.place)
 	dst = appendInt(dst, l.latestAt)
-	sources := l.sources
-	if len(sources) > 1 { // their order is that of arrival and means nothing
-		sources = slices.Clone(sources)
-		slices.SortFunc(sources, func(a, b source) int {
-			return compare(a.raw.place, b.raw.place)
-		})
-	}
-	dst = appendUint(dst, uint64(len(sources)))
-	for _, s := range sources {
-		dst = appendUint(dst, s.raw.place)
-		dst = appendInt(dst, s.episode)
-		dst = appendUint(dst, s.count)
+	dst = l.appendSources(dst)
+	if l.forget == nil {
+		return appendUint(dst, uint64(0))
 	}
 	return l.forget.append(dst)
+}
+
+func (l *liveAlert) appendSources(dst []byte) []byte {
+	switch {
+	case l.one.raw == nil:
+		return append(dst, 0)
+	case l.more == nil || len(l.more.sources) == 0:
+		return l.one.append(append(dst, 1))
+	}
+	all := append([]source{l.one}, l.more.sources...)
+	slices.SortFunc(all, func(a, b source) int { // the order of arrival means nothing
+		return compare(a.raw.place, b.raw.place)
+	})
+	dst = appendUint(dst, uint64(len(all)))
+	for i := range all {
+		dst = all[i].append(dst)
+	}
+	return dst
+}
+
+func (s *source) append(dst []byte) []byte {
+	dst = appendUint(dst, s.raw.place)
+	dst = appendInt(dst, s.episode)
+	return appendUint(dst, s.count)
 }
 
 func (t *timer) append(dst []byte) []byte {
@@ -198,7 +194,7 @@ func (in *incident) append(dst []byte) []byte {
 	}
 	dst = appendUint(dst, uint64(len(in.members)))
 	for _, m := range in.members {
-		dst = appendUint(dst, m.alert.place)
+		dst = appendUint(dst, uint64(m.alert.place))
 		dst = appendBool(appendBool(dst, m.firing), m.alert.member == m)
 		dst = append(dst, byte(m.severity))
 		dst = appendInt(dst, m.first)

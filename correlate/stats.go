@@ -48,7 +48,7 @@ func (e *Engine) Stats() Stats {
 		MostOpen: most(e.open), MostGroups: most(e.ruled), MostMembers: members, Over: e.over,
 		Pending: e.states[Pending], Open: e.states[Open], Acknowledged: e.states[Acknowledged],
 		Resolved: e.states[ResolvedDone], Held: e.backlog.owing.n,
-		LiveAlerts: len(e.alerts), Members: e.members, Groups: len(e.groups),
+		LiveAlerts: e.alerts.n, Members: e.members, Groups: len(e.groups),
 		ClosedGroups: len(e.closed) - e.closedHead, Timers: len(e.timers.heap),
 		Buffered: len(e.merge.heap), Ended: e.merge.ended, Evicted: e.evicted, Forced: e.forced,
 	}

@@ -18,7 +18,7 @@ type incident struct {
 	Incident
 	terms    terms
 	group    *group
-	born     uint64 // sequence number: order among the incidents of a group
+	born     uint64 // sequence number: order among the incidents of a group, and among all
 	overflow bool   // stands for all groups that a limit kept out
 
 	occupying bool // counted among the groups of its rule
@@ -40,7 +40,36 @@ type incident struct {
 	owedSeq               uint64     // sequence number: order among all that owe one
 	owesBefore, owesAfter *incident
 
+	older, newer *incident // of all that the engine knows
+
 	page, quiet, ack, close, forget timer
+}
+
+// incidentList lists the incidents that the engine knows in the order in which they opened.
+type incidentList struct{ oldest, newest *incident }
+
+func (k *incidentList) push(in *incident) {
+	in.older, in.newer = k.newest, nil
+	if k.newest != nil {
+		k.newest.newer = in
+	} else {
+		k.oldest = in
+	}
+	k.newest = in
+}
+
+func (k *incidentList) remove(in *incident) {
+	if in.older != nil {
+		in.older.newer = in.newer
+	} else {
+		k.oldest = in.newer
+	}
+	if in.newer != nil {
+		in.newer.older = in.older
+	} else {
+		k.newest = in.older
+	}
+	in.older, in.newer = nil, nil
 }
 
 func (in *incident) resolved() bool { return in.State == ResolvedDone }
@@ -61,6 +90,9 @@ func (in *incident) bindTimers() {
 // revisions that were handed out share it.
 func (in *incident) addService(s string) {
 	const most = 20
+	if len(in.Services) > 0 && s == in.Service { // that of the first alert is there
+		return
+	}
 	at := 0
 	for at < len(in.Services) && in.Services[at] < s {
 		at++
