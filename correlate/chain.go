@@ -40,15 +40,33 @@ func (c *chain) absorb(b []byte) []byte {
 	n := len(b)
 	b = append(b, zeros[:-(n+8)&31]...)
 	b = appendWord(b, uint64(n))
+	c.mix(b)
+	return b
+}
+
+// mix takes the words of s, whose length is a multiple of 32.
+func (c *chain) mix(s []byte) {
 	v0, v1, v2, v3 := c.lanes[0], c.lanes[1], c.lanes[2], c.lanes[3]
-	for s := b; len(s) >= 32; s = s[32:] {
+	for ; len(s) >= 32; s = s[32:] {
 		v0 = mixed(v0, binary.LittleEndian.Uint64(s))
 		v1 = mixed(v1, binary.LittleEndian.Uint64(s[8:]))
 		v2 = mixed(v2, binary.LittleEndian.Uint64(s[16:]))
 		v3 = mixed(v3, binary.LittleEndian.Uint64(s[24:]))
 	}
 	c.lanes = [4]uint64{v0, v1, v2, v3}
-	return b
+}
+
+// checksum returns the hash of b alone. A snapshot is checked for accidents, too.
+func checksum(b []byte) [sha256.Size]byte {
+	var c chain
+	whole := b[:len(b)&^31]
+	c.mix(whole)
+	var rest [64]byte
+	n := copy(rest[:], b[len(whole):])
+	n += -(n + 8) & 31
+	binary.LittleEndian.PutUint64(rest[n:], uint64(len(b)))
+	c.mix(rest[:n+8])
+	return c.sum()
 }
 
 func mixed(lane, word uint64) uint64 { return bits.RotateLeft64(lane+word*prime2, 31) * prime1 }

@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"runtime"
 	"testing"
 )
@@ -67,7 +66,7 @@ func FuzzRestore(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		src := append([]byte(snapshotMagic), body...)
-		sum := sha256.Sum256(src)
+		sum := checksum(src)
 		src = append(src, sum[:]...)
 		clock := ClockAppend
 		if len(body) > 0 && body[0] == byte(ClockEvent) {

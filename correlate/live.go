@@ -28,7 +28,6 @@ type liveAlert struct {
 	severity    Severity
 	status      Status
 	tracked     bool   // the engine knows it beyond this record
-	place       uint32 // in the snapshot that is being written
 	one         source // its raw partition is nil: none yet
 	texts       texts
 	own         member // of an incident; free if its alert is nil

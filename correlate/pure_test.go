@@ -19,7 +19,7 @@ import (
 // joins the list with a reason why it can neither read the world nor decide anything by chance.
 var allowed = map[string]string{
 	"bytes":           "compares and trims",
-	"crypto/sha256":   "names incidents, chains history, checks snapshots",
+	"crypto/sha256":   "names incidents, ends hashes",
 	"encoding/binary": "varints",
 	"encoding/hex":    "text form of fingerprints and hashes",
 	"encoding/json":   "a Time's JSON form",

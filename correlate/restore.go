@@ -42,7 +42,7 @@ func snapshotBody(src []byte) ([]byte, error) {
 		return nil, errTruncated
 	}
 	end := len(src) - sha256.Size
-	if sha256.Sum256(src[:end]) != [sha256.Size]byte(src[end:]) {
+	if checksum(src[:end]) != [sha256.Size]byte(src[end:]) {
 		return nil, errors.New("its checksum is wrong: it is damaged")
 	}
 	return body[:len(body)-sha256.Size], nil
@@ -76,13 +76,22 @@ func (e *Engine) restore(body []byte) error {
 		e.restoreRaw(d)
 	}
 	e.restoreFlushes(d)
-	alerts := make([]*liveAlert, d.count(16))
-	e.alerts.reserve(len(alerts))
-	for i := range alerts {
-		alerts[i] = e.restoreLiveAlert(d)
+	incidents := make([]*incident, d.count(16))
+	for i := 0; i < len(incidents) && d.err == nil; i++ {
+		incidents[i] = e.restoreIncident(d)
 	}
-	for n := d.count(16); n > 0; n-- {
-		e.restoreIncident(d, alerts)
+	alerts := d.count(16)
+	e.alerts.reserve(alerts)
+	for i := 0; i < alerts && d.err == nil; i++ {
+		e.restoreLiveAlert(d, incidents)
+	}
+	for _, in := range incidents {
+		if d.err == nil && in.Alerts != uint64(len(in.members)) {
+			d.fail("incident %q has %d of %d alerts", in.ID, len(in.members), in.Alerts)
+		}
+		if e.largest == nil || len(in.members) > len(e.largest.members) {
+			e.largest = in
+		}
 	}
 	for n := d.count(4); n > 0; n-- {
 		e.restoreBuffered(d)
@@ -134,7 +143,7 @@ func (e *Engine) restoreFlushes(d *decoder) {
 	}
 }
 
-func (e *Engine) restoreLiveAlert(d *decoder) *liveAlert {
+func (e *Engine) restoreLiveAlert(d *decoder, incidents []*incident) {
 	var fp Fingerprint
 	copy(fp[:], d.take(len(fp)))
 	l := e.blocks.take(&fp)
@@ -143,6 +152,9 @@ func (e *Engine) restoreLiveAlert(d *decoder) *liveAlert {
 	l.latest, l.latestRaw, l.latestAt = d.time(), e.restoreRawIndex(d), d.int()
 	for n := d.count(3); n > 0; n-- {
 		l.addSource(source{raw: e.restoreRawIndex(d), episode: d.int(), count: d.uint()})
+	}
+	for n := d.count(7); n > 0; n-- {
+		e.restoreMember(d, l, incidents)
 	}
 	var forget timer
 	if e.restoreTimer(d, &forget); forget.set() {
@@ -155,7 +167,6 @@ func (e *Engine) restoreLiveAlert(d *decoder) *liveAlert {
 	if d.err == nil {
 		e.track(l)
 	}
-	return l
 }
 
 // restoreRawIndex reads the place of a raw partition in the list before.
@@ -178,7 +189,7 @@ func (e *Engine) restoreTimer(d *decoder, t *timer) {
 	}
 }
 
-func (e *Engine) restoreIncident(d *decoder, alerts []*liveAlert) {
+func (e *Engine) restoreIncident(d *decoder) *incident {
 	in := new(incident)
 	in.bindTimers()
 	d.incident(&in.Incident)
@@ -197,16 +208,12 @@ func (e *Engine) restoreIncident(d *decoder, alerts []*liveAlert) {
 	for _, t := range in.timers() {
 		e.restoreTimer(d, t)
 	}
-	for n := d.count(7); n > 0; n-- {
-		e.restoreMember(d, in, alerts)
-	}
-	if d.err == nil && (in.State < Pending || in.State > ResolvedDone ||
-		in.Alerts != uint64(len(in.members)) || e.incidents[in.ID] != nil ||
+	if d.err == nil && (in.State < Pending || in.State > ResolvedDone || e.incidents[in.ID] != nil ||
 		e.known.newest != nil && in.born <= e.known.newest.born) {
 		d.fail("incident %q contradicts itself, or is there twice", in.ID)
 	}
 	if d.err != nil {
-		return
+		return in
 	}
 	e.incidents[in.ID] = in
 	e.known.push(in)
@@ -215,9 +222,7 @@ func (e *Engine) restoreIncident(d *decoder, alerts []*liveAlert) {
 		e.open[in.Scope]++
 	}
 	e.occupy(in)
-	if e.largest == nil || len(in.members) > len(e.largest.members) {
-		e.largest = in
-	}
+	return in
 }
 
 func (b *backlog) restore(d *decoder) {
@@ -253,23 +258,23 @@ func (w *window) restore(d *decoder) {
 	}
 }
 
-func (e *Engine) restoreMember(d *decoder, in *incident, alerts []*liveAlert) {
+func (e *Engine) restoreMember(d *decoder, l *liveAlert, incidents []*incident) {
 	i := d.uint()
-	read := member{incident: in, firing: d.bool()}
+	read := member{alert: l, firing: d.bool()}
 	current := d.bool()
 	read.severity, read.first, read.last, read.events = Severity(d.byte()), d.time(), d.time(), d.uint()
-	if i >= uint64(len(alerts)) {
-		d.fail("an incident names alert %d of %d", i, len(alerts))
+	if i >= uint64(len(incidents)) {
+		d.fail("an alert names incident %d of %d", i, len(incidents))
 		return
 	}
-	l := alerts[i]
-	read.alert = l
+	in := incidents[i]
+	if l.in(in) != nil || current && l.member != nil {
+		d.fail("alert %s belongs to an incident twice, or to two", l.fingerprint)
+		return
+	}
 	m := l.newMember(in)
+	read.incident = in
 	*m = read
-	if current && l.member != nil {
-		d.fail("alert %s belongs to two incidents", l.fingerprint)
-		return
-	}
 	if current {
 		l.member = m
 	}

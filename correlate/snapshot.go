@@ -1,15 +1,14 @@
 package correlate
 
 import (
-	"crypto/sha256"
 	"errors"
 	"slices"
 )
 
-// A snapshot is the magic, the body and the SHA-256 of both. The body holds, behind the engine's
-// own figures, the raw partitions, the alerts, the incidents with their members and the records
-// that wait for a watermark, each list in an order that does not depend on how the state came
-// about. What can be derived is left out: groups, counters, the timer queue.
+// A snapshot is the magic, the body and the checksum of both. The body holds, behind the engine's
+// own figures, the raw partitions, the incidents, the alerts with their parts in incidents and the
+// records that wait for a watermark, each list in an order that does not depend on how the state
+// came about. What can be derived is left out: groups, counters, the timer queue.
 //
 // The magic ends in the version. Another version is refused ([ErrVersion]): the log has everything
 // that a snapshot has, so an engine that changed its mind about the form replays.
@@ -31,7 +30,7 @@ func (e *Engine) Snapshot(dst []byte) []byte {
 	dst = slices.Grow(dst, 1<<12+256*e.alerts.n+768*len(e.incidents)) // growing copies it all
 	dst = append(dst, snapshotMagic...)
 	dst = e.appendBody(dst)
-	sum := sha256.Sum256(dst[start:])
+	sum := checksum(dst[start:])
 	return append(dst, sum[:]...)
 }
 
@@ -58,12 +57,14 @@ func (e *Engine) appendBody(dst []byte) []byte {
 		dst = appendRaw(dst, raw)
 	}
 	dst = e.flushes.append(dst)
-	dst = e.appendAlerts(dst)
 	dst = appendUint(dst, uint64(len(e.incidents)))
+	place := uint64(0)
 	for in := e.known.oldest; in != nil; in = in.newer {
+		in.place = place
+		place++
 		dst = in.append(dst)
 	}
-	return e.merge.append(dst)
+	return e.merge.append(e.appendAlerts(dst))
 }
 
 // sorted returns the raw partitions by name and notes the place of each.
@@ -78,16 +79,14 @@ func (r *raws) sorted() []*rawPartition {
 	return all
 }
 
-// appendAlerts writes the alerts by fingerprint and notes the place of each.
+// appendAlerts writes the alerts by fingerprint.
 func (e *Engine) appendAlerts(dst []byte) []byte {
 	dst = appendUint(dst, uint64(e.alerts.n))
 	var room [ahead]*liveAlert
-	next, place := room[:0], uint32(0)
+	next := room[:0]
 	write := func() {
 		e.touched = touch(next)
 		for _, l := range next {
-			l.place = place
-			place++
 			dst = appendLiveAlert(dst, l)
 		}
 		next = next[:0]
@@ -115,7 +114,7 @@ func appendLiveAlert(dst []byte, l *liveAlert) []byte {
 	dst = appendInt(dst, l.latest)
 	dst = appendUint(dst, l.latestRaw.place)
 	dst = appendInt(dst, l.latestAt)
-	dst = l.appendSources(dst)
+	dst = l.appendMembers(l.appendSources(dst))
 	if l.forget == nil {
 		return appendUint(dst, uint64(0))
 	}
@@ -138,6 +137,34 @@ func (l *liveAlert) appendSources(dst []byte) []byte {
 		dst = all[i].append(dst)
 	}
 	return dst
+}
+
+func (l *liveAlert) appendMembers(dst []byte) []byte {
+	switch {
+	case !l.belongs():
+		return append(dst, 0)
+	case l.more == nil || len(l.more.members) == 0:
+		return l.own.append(append(dst, 1))
+	}
+	all := slices.Clone(l.more.members)
+	if l.own.alert != nil {
+		all = append(all, &l.own)
+	}
+	slices.SortFunc(all, func(a, b *member) int { return compare(a.incident.place, b.incident.place) })
+	dst = appendUint(dst, uint64(len(all)))
+	for _, m := range all {
+		dst = m.append(dst)
+	}
+	return dst
+}
+
+func (m *member) append(dst []byte) []byte {
+	dst = appendUint(dst, m.incident.place)
+	dst = appendBool(appendBool(dst, m.firing), m.alert.member == m)
+	dst = append(dst, byte(m.severity))
+	dst = appendInt(dst, m.first)
+	dst = appendInt(dst, m.last)
+	return appendUint(dst, m.events)
 }
 
 func (s *source) append(dst []byte) []byte {
@@ -191,15 +218,6 @@ func (in *incident) append(dst []byte) []byte {
 	dst = in.window.append(dst)
 	for _, t := range in.timers() {
 		dst = t.append(dst)
-	}
-	dst = appendUint(dst, uint64(len(in.members)))
-	for _, m := range in.members {
-		dst = appendUint(dst, uint64(m.alert.place))
-		dst = appendBool(appendBool(dst, m.firing), m.alert.member == m)
-		dst = append(dst, byte(m.severity))
-		dst = appendInt(dst, m.first)
-		dst = appendInt(dst, m.last)
-		dst = appendUint(dst, m.events)
 	}
 	return dst
 }

@@ -41,6 +41,7 @@ type incident struct {
 	owesBefore, owesAfter *incident
 
 	older, newer *incident // of all that the engine knows
+	place        uint64    // in the snapshot that is being written
 
 	page, quiet, ack, close, forget timer
 }
