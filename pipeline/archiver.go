@@ -55,7 +55,7 @@ func (w *archiver) run(ctx context.Context) error {
 	}
 	saved := time.Now()
 	for ctx.Err() == nil {
-		poll, cancel := context.WithTimeout(ctx, pollEvery)
+		poll, cancel := context.WithTimeout(ctx, w.a.o.Pace.poll())
 		fetches := w.keeper.cl.PollRecords(poll, 16)
 		cancel()
 		if err := w.take(fetches); err != nil {

@@ -13,13 +13,6 @@ import (
 	"quell/correlate/wire"
 )
 
-// Ticks tell the engine the time while nothing else comes.
-const tickEvery = 250 * time.Millisecond
-
-// commitIdle is how long a position without effects may stay uncommitted: it bounds the replay
-// after a crash, not what anybody sees.
-const commitIdle = 5 * time.Second
-
 // run folds and commits until ctx ends; then it writes a last snapshot. A transaction that is under
 // way when ctx ends comes to its end: cut off, its outcome would not be known, and the owner could
 // only leave everything since the last one to its successor.
@@ -39,12 +32,12 @@ func (e *engineOwner) run(ctx context.Context) error {
 	return e.commit(work, true)
 }
 
-// tick appends the time to the partition. Under the event clock time comes with the alerts.
+// tick appends the time to the partition: to an engine, nothing else tells it while nothing comes. Under the event clock time comes with the alerts.
 func (e *engineOwner) tick(ctx context.Context) error {
 	if e.c.o.Clock == correlate.ClockEvent {
 		return nil
 	}
-	t := time.NewTicker(tickEvery)
+	t := time.NewTicker(e.c.o.Pace.tick())
 	defer t.Stop()
 	for {
 		select {
@@ -79,7 +72,7 @@ func appended(o *Options, id int32, r *correlate.Record, at correlate.Time) *kgo
 // or ten thousand.
 func (e *engineOwner) loop(ctx, work context.Context) error {
 	for {
-		wait := pollEvery
+		wait := e.c.o.Pace.poll()
 		if e.out.pending() {
 			wait = max(e.c.o.Correlate.CommitEvery-time.Since(e.last), 0)
 		}
@@ -113,7 +106,7 @@ func (e *engineOwner) due() bool {
 		return true
 	}
 	moved := e.engine.Position() > e.position
-	return moved && (since >= commitIdle || e.engine.Stats().Ended) // who waits for the end, waits no longer
+	return moved && (since >= e.c.o.Pace.commit() || e.engine.Stats().Ended) // who waits for the end, waits no longer
 }
 
 // stepRecords is how many records the engine steps over before it is looked whether a transaction

@@ -67,7 +67,7 @@ func newIntake(ctx context.Context, s *Service) (*intake, error) {
 			return nil, err
 		}
 		in.shards = append(in.shards, &shard{cl: cl, metrics: in.metrics, every: s.o.Intake.CheckpointEvery,
-			held: map[partition]*holding{}})
+			poll: s.o.Pace.poll(), held: map[partition]*holding{}})
 	}
 	return in, nil
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"crypto/tls"
 	"log/slog"
 	"time"
@@ -111,6 +112,23 @@ type Archive struct {
 	Every time.Duration // after which fewer make one; a storm's after five times that
 }
 
+// Pace is how often a service does something while nothing happens.
+type Pace struct {
+	// Tick is between two ticks; 0 is 250 ms. With 2 s everything would look like a backlog.
+	Tick time.Duration
+	// Poll bounds how long a poll waits, and so how late a flush, a checkpoint or an insert can be;
+	// 0 is 100 ms.
+	Poll time.Duration
+	// Commit is how long a position without effects may stay uncommitted; 0 is 5 s. It bounds the
+	// replay after a crash, not what anybody sees.
+	Commit time.Duration
+}
+
+func (p Pace) tick() time.Duration { return cmp.Or(p.Tick, 250*time.Millisecond) }
+func (p Pace) poll() time.Duration { return cmp.Or(p.Poll, 100*time.Millisecond) }
+
+func (p Pace) commit() time.Duration { return cmp.Or(p.Commit, 5*time.Second) }
+
 // Options configure a Service. Every field without a stated default is required for the roles
 // that use it.
 type Options struct {
@@ -129,6 +147,9 @@ type Options struct {
 	// Uncheckpointed keeps no positions and uses no transactions. It is for measuring what they cost:
 	// no configuration reaches it.
 	Uncheckpointed bool
+
+	// Pace is for tests in virtual time, where hours pass: no configuration reaches it.
+	Pace Pace
 
 	Metrics prometheus.Registerer // nil: a registry of its own
 	Logger  *slog.Logger

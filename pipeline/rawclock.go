@@ -15,7 +15,7 @@ func (r *rawReader) idle(now time.Time) {
 		r.resting, r.lastRead = false, now
 	}
 	quiet := now.Sub(r.lastRead)
-	if r.ended || r.resting || quiet < pollEvery {
+	if r.ended || r.resting || quiet < r.in.o.Pace.poll() {
 		return
 	}
 	if r.in.o.Clock == correlate.ClockAppend {

@@ -37,6 +37,7 @@ type shard struct {
 	cl      *kgo.Client
 	metrics *metrics
 	every   time.Duration // between checkpoints
+	poll    time.Duration // bound on one
 
 	owners atomic.Int32 // that work with it
 
@@ -65,9 +66,6 @@ type holding struct {
 	saving   chan error
 	savingTo int64
 }
-
-// pollEvery bounds how long a poll waits, and so how late a flush or a checkpoint can be.
-const pollEvery = 100 * time.Millisecond
 
 // pollRecords bounds a batch.
 const pollRecords = 8192
@@ -105,7 +103,7 @@ func (s *shard) change(f func()) {
 func (s *shard) Run(ctx context.Context) error {
 	defer s.cl.Close()
 	for ctx.Err() == nil {
-		poll, cancel := context.WithTimeout(ctx, pollEvery)
+		poll, cancel := context.WithTimeout(ctx, s.poll)
 		s.mu.Lock()
 		joining, leaving := s.joining, s.leaving
 		s.joining, s.leaving, s.wakePoll = nil, nil, cancel

@@ -8,6 +8,9 @@
 // and answers of a chosen kind. The archive (archive_test.go) can fail, do its work and say that it
 // failed, hang, and do its work late.
 //
+// Most tests last for minutes of virtual time, each crowded with faults; in those of hours_test.go and
+// outage_test.go hours and a day pass, with seconds between what a service does while it is idle.
+//
 // Whatever happened, the end is checked in full (check_test.go): every event was archived once and
 // counts once, every visible revision and page is what a silent refold of the run's own alerts topic
 // gives, byte for byte and in that order, and the archive has a row for each. Under the event clock

@@ -68,7 +68,11 @@ func only(r pipeline.Roles) func(*pipeline.Options) {
 	return func(o *pipeline.Options) { o.Roles = r }
 }
 
-// unhurried makes hours cheap: fewer heartbeats and fetches.
+// unhurried makes hours cheap. What happens while nothing happens is all that they cost: ticks,
+// polls, heartbeats, positions; and a restart reads the state topics, in small bites.
 func unhurried(o *pipeline.Options) {
-	o.Kafka.More = append(o.Kafka.More, kgo.HeartbeatInterval(5*time.Second), kgo.FetchMaxWait(30*time.Second))
+	o.Pace = pipeline.Pace{Tick: 1500 * time.Millisecond, Poll: 5 * time.Second, Commit: 30 * time.Second}
+	o.Kafka.SessionTimeout = 45 * time.Second
+	o.Kafka.More = append(o.Kafka.More, kgo.HeartbeatInterval(15*time.Second), kgo.FetchMaxWait(30*time.Second),
+		kgo.ConnIdleTimeout(15*time.Minute), kgo.FetchMaxPartitionBytes(64<<10))
 }
