@@ -237,6 +237,13 @@ func (w *archiver) stand(ctx context.Context, g *insertGroup) error {
 	if err != nil {
 		return err
 	}
+	if known && (held > logged.Covered || held < logged.Row) {
+		// An owner that was asleep finds what its successor inserted, and must not take that for
+		// damage: first it has to prove that it still is the owner.
+		if err := w.prove(ctx, &insertLog{Until: w.done, Marks: w.pending.marks()}); err != nil {
+			return err
+		}
+	}
 	w.pending.checked[g.origin] = true
 	if known {
 		w.compare(g, logged, held)

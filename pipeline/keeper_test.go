@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -232,6 +233,37 @@ func TestArchiverAsleep(t *testing.T) {
 			g.wantPositions(memory, 40)
 		})
 	}
+}
+
+// A former owner that wakes up and finds the rows of its successor is no sign of damage: it learns
+// that it is the former owner.
+func TestArchiverFindsItsSuccessorsRows(t *testing.T) {
+	g, memory := newGround(t), archivetest.NewMemory()
+	g.blocks(eventsBlock(7, 0, 10))
+	first := g.archiver(memory)
+	first.readTo(t, 1)
+	if err := errors.Join(first.round(t.Context()), first.save(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	old := g.archiver(memory) // knows from the log how far it got, and falls asleep
+	young := g.archiver(memory)
+	g.blocks(eventsBlock(7, 10, 20))
+	young.readTo(t, 2)
+	if err := errors.Join(young.round(t.Context()), young.save(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	old.readTo(t, 2)
+	if err := old.round(t.Context()); !errors.Is(err, errFenced) {
+		t.Errorf("the former owner's round: %v, want %v", err, errFenced)
+	}
+	var m dto.Metric
+	if err := old.a.metrics.mismatches.WithLabelValues(archive.TableEvents).Write(&m); err != nil {
+		t.Fatal(err)
+	}
+	if n := m.GetCounter().GetValue(); n != 0 {
+		t.Errorf("%v mismatches are told", n)
+	}
+	g.wantPositions(memory, 20)
 }
 
 // wantPositions demands that the positions 0 to n are archived once each.
