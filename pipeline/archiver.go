@@ -115,7 +115,7 @@ func (w *archiver) take(fetches kgo.Fetches) error {
 
 // add makes a block pending.
 func (w *archiver) add(r *kgo.Record) error {
-	env, err := archive.Decode(r.Value)
+	env, err := archive.DecodeInto(r.Value, w.pending.room)
 	if err != nil {
 		return fmt.Errorf("block at %s/%d offset %d: %w", r.Topic, r.Partition, r.Offset, err)
 	}

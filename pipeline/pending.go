@@ -25,9 +25,12 @@ type pending struct {
 	checked  map[origin]bool
 	rows     int
 	bytes    int
-	since    time.Time     // the first of them came
-	latest   time.Time     // the last one did
-	records  []*kgo.Record // whose memory the sections lie in
+	since    time.Time // the first of them came
+	latest   time.Time // the last one did
+	// The memory that the sections lie in: records, and what their columns were unpacked to.
+	records  []*kgo.Record
+	unpacked [][]byte
+	memory   classes[byte]
 }
 
 // origin is what positions are counted by: rows of one table, of one source partition.
@@ -149,6 +152,13 @@ func (p *pending) add(env *archive.Envelope, at time.Time) {
 	}
 }
 
+// room returns memory to unpack columns to; it goes back with the next reset.
+func (p *pending) room(n int) []byte {
+	b := p.memory.get(n)
+	p.unpacked = append(p.unpacked, b)
+	return b[:n]
+}
+
 // reset forgets everything and gives the memory of the records back.
 func (p *pending) reset() {
 	p.groups, p.rows, p.bytes = nil, 0, 0
@@ -158,6 +168,11 @@ func (p *pending) reset() {
 		p.records[i] = nil
 	}
 	p.records = p.records[:0]
+	for i, b := range p.unpacked {
+		p.memory.put(b)
+		p.unpacked[i] = nil
+	}
+	p.unpacked = p.unpacked[:0]
 }
 
 // raise notes that all rows up to the group's end are archived, of which row is the last; -1 if the

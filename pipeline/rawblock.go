@@ -75,7 +75,7 @@ func (r *rawReader) flushBlock() {
 		Epoch: r.in.o.Intake.Epoch, Day: today()}
 	env := archive.Envelope{Origin: origin, From: r.from, To: r.next,
 		Sections: []archive.Section{r.block.Section(origin), r.refused.rows.Section(origin)}}
-	value := env.Append(r.out.room(r.block.Size() + r.refused.size + 4096))
+	value := env.Append(r.out.room((r.block.Size()+r.refused.size)/2 + 4096)) // packed it is less
 	r.block.Reset()
 	r.refused.reset()
 	r.from = r.next

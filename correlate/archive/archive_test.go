@@ -2,7 +2,9 @@ package archive_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -87,6 +89,57 @@ func TestResetKeepsNothing(t *testing.T) {
 	}
 }
 
+// TestVersion1IsStillRead: blocks that an older quell left in the archive topics.
+func TestVersion1IsStillRead(t *testing.T) {
+	old, err := os.ReadFile("testdata/version1.block")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := archivetest.Events(archivetest.Origin("raw", 4), 10, 5)
+	e, err := archive.Decode(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Sections) != 1 || !reflect.DeepEqual(rowsOf(&e.Sections[0]), rowsOf(&want)) {
+		t.Errorf("rows of %d sections differ", len(e.Sections))
+	}
+	for n := range old {
+		if _, err := archive.Decode(old[:n]); err == nil {
+			t.Fatalf("the first %d of %d bytes were accepted", n, len(old))
+		}
+	}
+}
+
+// TestUnpackingTakesTheMemoryItSays: once, and as much as the block's head says.
+func TestUnpackingTakesTheMemoryItSays(t *testing.T) {
+	events := archivetest.Events(archivetest.Origin("raw", 4), 10, 500)
+	b := envelope(events).Append(nil)
+	var asked []int
+	e, err := archive.DecodeInto(b, func(n int) []byte {
+		asked = append(asked, n)
+		return make([]byte, n)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) != 1 || asked[0] < 500*8 || asked[0] > events.Size() {
+		t.Errorf("asked for %d bytes for a section of %d, want one piece of memory", asked, events.Size())
+	}
+	if !reflect.DeepEqual(rowsOf(&e.Sections[0]), rowsOf(&events)) {
+		t.Error("rows differ")
+	}
+	less := bytes.Clone(b)
+	binary.LittleEndian.PutUint32(less[3:], uint32(asked[0]-1))
+	if _, err := archive.Decode(less); err == nil || !strings.Contains(err.Error(), "head") {
+		t.Errorf("a head that says a byte less: %v", err)
+	}
+	more := bytes.Clone(b)
+	binary.LittleEndian.PutUint32(more[3:], archive.MaxBytes+1)
+	if _, err := archive.Decode(more); err == nil || !strings.Contains(err.Error(), "at most") {
+		t.Errorf("a head beyond the bound: %v", err)
+	}
+}
+
 func TestTrimBefore(t *testing.T) {
 	for _, s := range archivetest.Extremes(archivetest.Origin("raw", 4), 100) {
 		all := rowsOf(&s)
@@ -155,6 +208,10 @@ func FuzzDecode(f *testing.F) {
 	o := archivetest.Origin("raw", 4)
 	f.Add(envelope(archivetest.Events(o, 10, 5)).Append(nil))
 	f.Add(envelope(archivetest.Events(o, 10, 1)).Append(nil))
+	f.Add(envelope(archivetest.Events(o, 10, 100)).Append(nil))
+	if old, err := os.ReadFile("testdata/version1.block"); err == nil {
+		f.Add(old)
+	}
 	f.Add(envelope().Append(nil))
 	for _, s := range archivetest.Extremes(o, 0)[1:] {
 		f.Add(envelope(s).Append(nil))

@@ -9,6 +9,11 @@ import (
 type reader struct {
 	src []byte
 	err error
+
+	plain    bool               // version 1
+	room     func(n int) []byte // memory of unpacked pieces, asked for with the first of them
+	unpacked int                // bytes of it that there will be
+	free     []byte             // what is left of it
 }
 
 func (d *reader) fail(format string, args ...any) {
@@ -77,9 +82,6 @@ func (d *reader) length() int {
 }
 
 func (d *reader) text() []byte { return d.take(d.length()) }
-
-// values takes n values of the given width; n is small enough not to overflow.
-func (d *reader) values(n, width int) []byte { return d.take(n * width) }
 
 // section reads one section and checks what the rest of the package relies on: known types, a
 // position column in ascending order within the coverage, and one archive_day, the envelope's.
@@ -155,13 +157,9 @@ func (d *reader) column(c *Column, n, minIndex int) {
 	c.Width = width
 	switch k {
 	case kindFixed:
-		c.Repeat = d.byte() != 0
-		if c.Repeat {
-			n = 1
-		}
-		c.Data = d.values(n, width)
+		d.fixed(c, n)
 	case kindText:
-		c.Data = d.text()
+		c.Data = d.bytes()
 		d.checkText(c.Data, n)
 	case kindMaybe:
 		c.Null, c.Data = d.values(n, 1), d.values(n, width)
@@ -174,7 +172,7 @@ func (d *reader) column(c *Column, n, minIndex int) {
 
 func (d *reader) words(c *Column, n, minIndex int) {
 	entries := d.uint()
-	c.Dict = d.text()
+	c.Dict = d.bytes()
 	if d.err == nil && entries > uint64(len(c.Dict)) {
 		d.fail("a dictionary of %d entries in %d bytes", entries, len(c.Dict))
 	}
@@ -211,7 +209,7 @@ func (d *reader) list(c *Column, n int, inner []string) {
 		return
 	}
 	elements := sum(c.Data, c.Width, n)
-	if elements > uint64(len(d.src)) { // an element takes a byte at least
+	if elements > uint64(len(d.src)+d.unpacked) { // an element takes a byte at least, packed or not
 		d.err = ErrTruncated
 		return
 	}

@@ -23,8 +23,9 @@ type Envelope struct {
 	Sections []Section
 }
 
-// Version is the form's version, the third byte of every value, behind "QA".
-const Version = 1
+// Version is the form's version, the third byte of every value, behind "QA". Version 1, which packed
+// nothing, is still read.
+const Version = 2
 
 const magic = "QA"
 
@@ -34,6 +35,16 @@ var ErrTruncated = errors.New("archive: the value ends inside a field")
 // Append appends the byte form of e to dst. Sections without rows are left out.
 func (e *Envelope) Append(dst []byte) []byte {
 	dst = append(append(dst, magic...), Version)
+	dst = append(dst, 0, 0, 0, 0) // how much unpacking needs, known at the end
+	head := len(dst)
+	w := writer{dst: dst}
+	w.envelope(e)
+	binary.LittleEndian.PutUint32(w.dst[head-4:], uint32(w.unpacked))
+	return w.dst
+}
+
+func (w *writer) envelope(e *Envelope) {
+	dst := w.dst
 	dst = appendText(dst, e.Topic)
 	dst = binary.AppendVarint(dst, int64(e.Partition))
 	dst = binary.AppendVarint(dst, e.From)
@@ -46,54 +57,48 @@ func (e *Envelope) Append(dst []byte) []byte {
 			n++
 		}
 	}
-	dst = append(dst, byte(n))
+	w.dst = append(dst, byte(n))
 	for i := range e.Sections {
 		if e.Sections[i].Rows > 0 {
-			dst = e.Sections[i].append(dst)
+			w.section(&e.Sections[i])
 		}
 	}
-	return dst
 }
 
-func (s *Section) append(dst []byte) []byte {
-	dst = appendText(dst, s.Table)
-	dst = binary.AppendUvarint(dst, uint64(s.Rows))
-	dst = append(dst, byte(len(s.Columns)))
+func (w *writer) section(s *Section) {
+	w.dst = appendText(w.dst, s.Table)
+	w.dst = binary.AppendUvarint(w.dst, uint64(s.Rows))
+	w.dst = append(w.dst, byte(len(s.Columns)))
 	for i := range s.Columns {
 		c := &s.Columns[i]
-		dst = appendText(dst, c.Name)
-		dst = appendText(dst, c.Type)
-		dst = c.append(dst)
+		w.dst = appendText(w.dst, c.Name)
+		w.dst = appendText(w.dst, c.Type)
+		w.column(c)
 	}
-	return dst
 }
 
-func (c *Column) append(dst []byte) []byte {
+func (w *writer) column(c *Column) {
 	k, _, _, _ := shape(c.Type) // a section that was built or decoded has known types only
 	switch k {
 	case kindFixed:
-		dst = append(dst, boolByte(c.Repeat))
-		dst = append(dst, c.Data...)
+		w.fixed(c)
 	case kindText:
-		dst = binary.AppendUvarint(dst, uint64(len(c.Data)))
-		dst = append(dst, c.Data...)
+		w.piece(c.Data)
 	case kindWord:
-		dst = binary.AppendUvarint(dst, uint64(c.Entries))
-		dst = binary.AppendUvarint(dst, uint64(len(c.Dict)))
-		dst = append(dst, c.Dict...)
-		dst = append(dst, byte(c.Width))
-		dst = append(dst, c.Data...)
+		w.dst = binary.AppendUvarint(w.dst, uint64(c.Entries))
+		w.piece(c.Dict)
+		w.dst = append(w.dst, byte(c.Width))
+		w.piece(c.Data)
 	case kindMaybe:
-		dst = append(dst, c.Null...)
-		dst = append(dst, c.Data...)
+		w.piece(c.Null)
+		w.piece(c.Data)
 	case kindList:
-		dst = append(dst, byte(c.Width))
-		dst = append(dst, c.Data...)
+		w.dst = append(w.dst, byte(c.Width))
+		w.piece(c.Data)
 		for i := range c.Inner {
-			dst = c.Inner[i].append(dst)
+			w.column(&c.Inner[i])
 		}
 	}
-	return dst
 }
 
 func appendText(dst []byte, s string) []byte {
@@ -107,17 +112,26 @@ func boolByte(b bool) byte {
 	return 0
 }
 
-// Decode reads what Append wrote. The columns of the result are views into src. What it accepts,
-// [AppendNative] and [Section.TrimBefore] can work on without a further check.
+// Decode reads what Append wrote. The columns of the result are views into src, or into memory that
+// was made for what had to be unpacked. What it accepts, [AppendNative] and [Section.TrimBefore] can
+// work on without a further check.
 func Decode(src []byte) (Envelope, error) {
+	return DecodeInto(src, func(n int) []byte { return make([]byte, n) })
+}
+
+// DecodeInto does as Decode does, with the caller's memory: room is called once at most, and returns
+// n bytes, which belong to the result.
+func DecodeInto(src []byte, room func(n int) []byte) (Envelope, error) {
 	var e Envelope
-	d := reader{src: src}
+	d := reader{src: src, room: room}
 	if string(d.take(len(magic))) != magic && d.err == nil {
 		return e, errors.New("archive: not a column block: the first two bytes are not QA")
 	}
-	if v := d.byte(); v != Version && d.err == nil {
-		return e, fmt.Errorf("archive: version %d of a column block; this quell reads version %d: "+
+	if v := d.byte(); (v < 1 || v > Version) && d.err == nil {
+		return e, fmt.Errorf("archive: version %d of a column block; this quell reads versions 1 to %d: "+
 			"run a newer quell", v, Version)
+	} else if d.plain = v == 1; !d.plain {
+		d.head()
 	}
 	e.Topic = string(d.text())
 	e.Partition = int32(d.int())
