@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -30,6 +31,11 @@ type outbox struct {
 	err    atomic.Pointer[error]
 	blocks classes[byte]
 
+	// at is the time of records that have none. The topics' own time is that of their arrival, and the
+	// broker sets it; to have one time in all records of a batch spares the embedded broker, which must
+	// open a batch for that, to compress it anew.
+	at time.Time
+
 	now     int // generation of what is produced next
 	unacked [2]atomic.Int64
 	drained chan struct{} // has a token when a generation may have become empty
@@ -40,7 +46,7 @@ type outbox struct {
 
 // newOutbox returns an outbox whose records may wait for the brokers until ctx ends.
 func newOutbox(ctx context.Context, cl *kgo.Client) *outbox {
-	o := &outbox{cl: cl, drained: make(chan struct{}, 1)}
+	o := &outbox{cl: cl, drained: make(chan struct{}, 1), at: time.Now()}
 	o.ctx, o.end = context.WithCancel(ctx)
 	for g := range o.ack {
 		o.ack[g] = func(r *kgo.Record, err error) { o.acknowledged(g, r, err) }
@@ -76,6 +82,9 @@ func (o *outbox) produceBlock(r *kgo.Record) { o.produceWith(r, o.ackBlock[o.now
 func (o *outbox) produceWith(r *kgo.Record, ack func(*kgo.Record, error)) {
 	if o.err.Load() != nil {
 		return
+	}
+	if r.Timestamp.IsZero() {
+		r.Timestamp = o.at
 	}
 	o.unacked[o.now].Add(1)
 	o.cl.Produce(o.ctx, r, ack)
@@ -129,8 +138,11 @@ func (o *outbox) wait(ctx context.Context, g int) error {
 // ProduceSync goes on waiting for a record that was sent and not answered, because it cannot know
 // whether that was written; who stops must not, and does not need to know.
 func write(ctx context.Context, cl *kgo.Client, records ...*kgo.Record) error {
-	acks := make(chan error, len(records))
+	acks, now := make(chan error, len(records)), time.Now()
 	for _, r := range records {
+		if r.Timestamp.IsZero() {
+			r.Timestamp = now // one for all, as in an outbox
+		}
 		cl.Produce(ctx, r, func(_ *kgo.Record, err error) { acks <- err })
 	}
 	var first error

@@ -114,7 +114,7 @@ func (s *shard) Run(ctx context.Context) error {
 		}
 		fetches := s.cl.PollRecords(poll, pollRecords)
 		cancel()
-		s.fold(fetches)
+		s.fold(fetches, time.Now().Truncate(time.Second))
 		s.tend()
 	}
 	for _, h := range s.held {
@@ -165,7 +165,8 @@ func (s *shard) release(h *holding, err error) {
 	h.done <- err
 }
 
-func (s *shard) fold(fetches kgo.Fetches) {
+// fold lets the readers read; at is the time of the records that follow from it.
+func (s *shard) fold(fetches kgo.Fetches, at time.Time) {
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		h := s.held[partition{p.Topic, p.Partition}]
 		if h == nil || h.leaving {
@@ -180,6 +181,7 @@ func (s *shard) fold(fetches kgo.Fetches) {
 			return
 		}
 		if len(p.Records) > 0 {
+			h.out.at = at
 			h.reader.read(p.Records, p.HighWatermark)
 		}
 	})

@@ -22,6 +22,12 @@ const retentionEvery = 5 * time.Minute
 // comment says why.
 const never = 100 * 365 * 24 * 60 * 60 * 1000
 
+// segmentInMemory is how large a segment becomes where nothing is kept on disk. kfake keeps one in one
+// piece of memory, which it doubles and moves when it is full: of Kafka's large segments, all bytes
+// would be moved several times over, to memory that was never touched before. A large batch gets a
+// segment of its own.
+const segmentInMemory = 256 << 10
+
 // Broker is one embedded broker. Its life is one call of Run.
 type Broker struct {
 	opts           Options
@@ -134,6 +140,9 @@ func (b *Broker) newCluster(port *listener) (*kfake.Cluster, error) {
 	}
 	if b.opts.DataDir != "" {
 		opts = append(opts, kfake.DataDir(b.logDir()))
+	} else {
+		opts = append(opts, kfake.BrokerConfigs(map[string]string{
+			"log.segment.bytes": strconv.Itoa(segmentInMemory)}))
 	}
 	if c := b.opts.SASL; c != nil {
 		// The users of the last run would replace today's: kfake stores them.
