@@ -15,15 +15,15 @@ import (
 
 // archiver is the worker of one partition of the archive or dispositions topic.
 //
-// It works in rounds. A round is the blocks of consecutive offsets, and makes an insert per table,
-// source partition and day. The round is logged before its first insert is made: its offsets, and
-// the highest archived positions before it. From these and the blocks the inserts follow, byte for
-// byte and with the same tokens; so whoever becomes owner after a crash repeats the round, and it
-// does not matter which of its inserts ClickHouse had taken, or takes an hour later from a process
-// that was asleep: a token counts once. (A token may also be all that is left of an insert in which
-// ClickHouse was killed; so of what is repeated, ClickHouse is asked for the rows.) The log belongs
-// to the unit's transactional id. An owner who was succeeded cannot log a round any more, and so
-// makes no other inserts than those that its successor has repeated.
+// It works in rounds. A round is the blocks of consecutive offsets, and makes an insert per table and
+// day. The round is logged before its first insert is made: its offsets, and the highest archived
+// positions before it. From these and the blocks the inserts follow, byte for byte and with the same
+// tokens; so whoever becomes owner after a crash repeats the round, and it does not matter which of
+// its inserts ClickHouse had taken, or takes an hour later from a process that was asleep: a token
+// counts once. (A token may also be all that is left of an insert in which ClickHouse was killed; so
+// of what is repeated, ClickHouse is asked for the rows.) The log belongs to the unit's transactional
+// id. An owner who was succeeded cannot log a round any more, and so makes no other inserts than
+// those that its successor has repeated.
 type archiver struct {
 	a       *archiving
 	part    partition
@@ -151,21 +151,23 @@ func (w *archiver) look(ctx context.Context) {
 	}
 }
 
-// round inserts everything that is pending, one insert per table, source partition and day, trying
-// again until ctx ends.
+// round inserts everything that is pending, one insert per table and day, trying again until ctx
+// ends.
 func (w *archiver) round(ctx context.Context) error {
 	if w.pending.empty() {
 		return nil
 	}
 	for _, g := range w.pending.groups {
-		if err := w.stand(ctx, g); err != nil {
-			return err
+		for _, src := range g.sources {
+			if err := w.stand(ctx, g, src); err != nil {
+				return err
+			}
 		}
 	}
-	log := insertLog{Until: w.next, Marks: w.pending.marks()}
+	log := w.pending.log(w.next)
 	w.logged = time.Time{}
 	for _, g := range w.pending.groups {
-		if err := w.insert(ctx, g, &log); err != nil {
+		if err := w.insert(ctx, g, log); err != nil {
 			return err
 		}
 	}
@@ -189,16 +191,15 @@ func (w *archiver) prove(ctx context.Context, log *insertLog) error {
 }
 
 func (w *archiver) insert(ctx context.Context, g *insertGroup, log *insertLog) error {
-	batch, rows := g.batch(w.pending.standing[g.origin].Covered)
+	batch, rows := g.batch(w.pending.standing)
 	batch.Token = fmt.Sprintf("%s:%d:%d-%d:%s", w.part.topic, w.part.id, w.done, log.Until, batch.Token)
 	if repeated := g.rows - rows; repeated > 0 {
 		w.a.metrics.repeated.WithLabelValues(g.table).Add(float64(repeated))
 		w.a.log.Info("rows were left out: their positions are archived already, as after a crash",
-			"table", g.table, "of", g.topic, "of_partition", g.partition, "rows", repeated,
-			"archived_up_to", w.pending.standing[g.origin].Covered)
+			"table", g.table, "of", g.String(), "rows", repeated)
 	}
 	if rows == 0 {
-		w.pending.raise(g, -1)
+		w.pending.raise(g)
 		return nil
 	}
 	batch.Repeated = w.recalled
@@ -213,7 +214,7 @@ func (w *archiver) insert(ctx context.Context, g *insertGroup, log *insertLog) e
 	if err != nil {
 		return err
 	}
-	w.pending.raise(g, batch.Sections[len(batch.Sections)-1].LastOffset())
+	w.pending.raise(g)
 	w.blocked().Set(0)
 	w.a.metrics.rows.WithLabelValues(g.table).Add(float64(rows))
 	w.a.metrics.toArchive.Observe(time.Since(g.oldest).Seconds())
@@ -221,17 +222,17 @@ func (w *archiver) insert(ctx context.Context, g *insertGroup, log *insertLog) e
 	return nil
 }
 
-// stand finds out up to where the group's source is archived. The log says so; a new owner compares
-// it, once a source, with what the table holds. A source that the log does not know stands where the
-// table says.
-func (w *archiver) stand(ctx context.Context, g *insertGroup) error {
-	logged, known := w.pending.standing[g.origin]
-	if w.pending.checked[g.origin] || known && w.recalled {
+// stand finds out up to where a source of the group is archived. The log says so; a new owner
+// compares it, once a source, with what the table holds. A source that the log does not know stands
+// where the table says.
+func (w *archiver) stand(ctx context.Context, g *insertGroup, src *insertSource) error {
+	logged, known := w.pending.standing[src.origin]
+	if w.pending.checked[src.origin] || known && w.recalled {
 		return nil // of a recalled round ClickHouse may hold a part
 	}
 	var held int64
 	err := w.retry(ctx, g, func() (err error) {
-		held, err = w.a.o.Archive.To.HighWater(ctx, g.table, g.topic, g.partition)
+		held, err = w.a.o.Archive.To.HighWater(ctx, src.table, src.topic, src.partition)
 		return err
 	})
 	if err != nil {
@@ -240,30 +241,30 @@ func (w *archiver) stand(ctx context.Context, g *insertGroup) error {
 	if known && (held > logged.Covered || held < logged.Row) {
 		// An owner that was asleep finds what its successor inserted, and must not take that for
 		// damage: first it has to prove that it still is the owner.
-		if err := w.prove(ctx, &insertLog{Until: w.done, Marks: w.pending.marks()}); err != nil {
+		if err := w.prove(ctx, w.pending.log(w.done)); err != nil {
 			return err
 		}
 	}
-	w.pending.checked[g.origin] = true
+	w.pending.checked[src.origin] = true
 	if known {
-		w.compare(g, logged, held)
-	} else if err := w.belongs(ctx, g, held); err != nil {
+		w.compare(src, logged, held)
+	} else if err := w.belongs(ctx, src, held); err != nil {
 		return err
 	}
 	if !known || held > logged.Covered {
-		w.pending.standing[g.origin] = standing{Covered: held, Row: held}
+		w.pending.standing[src.origin] = standing{Covered: held, Row: held}
 	}
 	return nil
 }
 
 // belongs stops the partition if the table holds positions which the source does not have yet: they
 // are of another topic of the same name, and the source's rows would be left out as repeated.
-func (w *archiver) belongs(ctx context.Context, g *insertGroup, held int64) error {
-	ends, err := w.a.adm.ListEndOffsets(ctx, g.topic)
+func (w *archiver) belongs(ctx context.Context, src *insertSource, held int64) error {
+	ends, err := w.a.adm.ListEndOffsets(ctx, src.topic)
 	if err != nil {
-		return fmt.Errorf("end of %s: %w", g.topic, err)
+		return fmt.Errorf("end of %s: %w", src.topic, err)
 	}
-	end, ok := ends.Lookup(g.topic, g.partition)
+	end, ok := ends.Lookup(src.topic, src.partition)
 	if !ok || end.Err != nil || held < end.Offset {
 		return nil
 	}
@@ -272,20 +273,20 @@ func (w *archiver) belongs(ctx context.Context, g *insertGroup, held int64) erro
 		"%d: they are of another topic of that name, or of another cluster's; rows of this one would be "+
 		"left out as repeated. The partition stands still, paging goes on: configure another "+
 		"clickhouse.database, or another name for the topic",
-		g.table, g.topic, g.partition, held, end.Offset)
+		src.table, src.topic, src.partition, held, end.Offset)
 }
 
 // compare tells of a table that holds something else than the log of inserts says.
-func (w *archiver) compare(g *insertGroup, logged standing, held int64) {
-	log := w.a.log.With("table", g.table, "of", g.topic, "of_partition", g.partition, "held_up_to", held)
+func (w *archiver) compare(src *insertSource, logged standing, held int64) {
+	log := w.a.log.With("table", src.table, "of", src.topic, "of_partition", src.partition, "held_up_to", held)
 	switch {
 	case held > logged.Covered:
-		w.a.metrics.mismatches.WithLabelValues(g.table).Inc()
+		w.a.metrics.mismatches.WithLabelValues(src.table).Inc()
 		log.Error("ClickHouse holds rows that this quell has not inserted; rows up to there are left out "+
 			"as repeated. Does another quell write into the same database? Give each its own",
 			"logged_up_to", logged.Covered)
 	case held < logged.Row:
-		w.a.metrics.mismatches.WithLabelValues(g.table).Inc()
+		w.a.metrics.mismatches.WithLabelValues(src.table).Inc()
 		log.Warn("rows that were archived are gone from ClickHouse: their time to live has ended, or "+
 			"somebody deleted or restored the table; `quell audit` tells which", "inserted_up_to", logged.Row)
 	}
@@ -300,7 +301,7 @@ func (w *archiver) compare(g *insertGroup, logged standing, held int64) {
 // release of ClickHouse or of quell.
 func (w *archiver) retry(ctx context.Context, g *insertGroup, f func() error) error {
 	log := w.a.log.With("table", g.table, "topic", w.part.topic, "partition", w.part.id,
-		"of", g.topic, "of_partition", g.partition, "from", g.from, "to", g.to)
+		"of", g.String())
 	for n := 0; ; n++ {
 		err := f()
 		if err == nil || ctx.Err() != nil || errors.Is(err, errFenced) || errors.Is(err, errUncertain) {
@@ -310,9 +311,8 @@ func (w *archiver) retry(ctx context.Context, g *insertGroup, f func() error) er
 		switch archive.FaultOf(err) {
 		case archive.FaultReject:
 			w.blocked().Set(1)
-			return fmt.Errorf("ClickHouse will never take the rows of %s/%d [%d, %d) for table %s as they "+
-				"are; the partition stands still, nothing behind them is lost, and paging goes on: %w",
-				g.topic, g.partition, g.from, g.to, g.table, err)
+			return fmt.Errorf("ClickHouse will never take the rows of %s for table %s as they are; the "+
+				"partition stands still, nothing behind them is lost, and paging goes on: %w", g, g.table, err)
 		case archive.FaultStop:
 			w.blocked().Set(1)
 			log.Error("ClickHouse takes nothing until somebody changes something; trying again, paging "+
@@ -335,7 +335,7 @@ func (w *archiver) save(ctx context.Context) error {
 	if w.next == w.saved {
 		return nil
 	}
-	m := manifest{Position: w.next, Insert: &insertLog{Until: w.next, Marks: w.pending.marks()}}
+	m := manifest{Position: w.next, Insert: w.pending.log(w.next)}
 	if err := w.keeper.save(ctx, m, nil); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -11,14 +10,16 @@ import (
 	"quell/correlate/archive"
 )
 
-// pending gathers sections until they are worth an insert. One insert holds one table, one source
-// partition and one day: ClickHouse makes it one part, and that is what is atomic there.
+// pending gathers sections until they are worth an insert. One insert holds one table and one day:
+// ClickHouse makes it one part, and that is what is atomic there. It holds rows of all source
+// partitions: a part costs by its number of columns and files too, so twenty inserts of 10,000 rows
+// cost the engine several times what one of 200,000 does.
 type pending struct {
 	// groups are in the order in which their first sections came. So the positions of one source
 	// rise from group to group, whatever their days: two processes that archive for one raw
 	// partition, one after the other, need not agree on when midnight is, and marks only rise.
 	groups []*insertGroup
-	newest map[origin]*insertGroup
+	newest map[string]*insertGroup // by table
 	// standing says, per table and source partition, up to where it is archived; checked, of which
 	// that was compared with the table.
 	standing map[origin]standing
@@ -83,16 +84,6 @@ func (p *pending) marks() []mark {
 	return out
 }
 
-// insertGroup is the sections of one insert, in the order of their positions.
-type insertGroup struct {
-	origin
-	from, to int64 // positions covered
-	sections []archive.Section
-	rows     int
-	bytes    int
-	oldest   time.Time // append time of the oldest block
-}
-
 // What a partition gathers is bounded in bytes, whatever the configuration says about rows: events
 // may be large. A process that has many partitions gathers less of each.
 const (
@@ -110,7 +101,7 @@ const (
 )
 
 func newPending() *pending {
-	return &pending{newest: map[origin]*insertGroup{}, standing: map[origin]standing{},
+	return &pending{newest: map[string]*insertGroup{}, standing: map[origin]standing{},
 		checked: map[origin]bool{}}
 }
 
@@ -137,16 +128,13 @@ func (p *pending) add(env *archive.Envelope, at time.Time) {
 	for i := range env.Sections {
 		s, size := &env.Sections[i], env.Sections[i].Size()
 		of := origin{s.Table, env.Topic, env.Partition}
-		g := p.newest[of]
+		g := p.newest[s.Table]
 		if g == nil || !g.takes(s, size) {
-			g = &insertGroup{origin: of, from: env.From, oldest: at}
-			p.newest[of] = g
+			g = &insertGroup{table: s.Table, number: len(p.groups), oldest: at}
+			p.newest[s.Table] = g
 			p.groups = append(p.groups, g)
 		}
-		g.to = max(g.to, env.To)
-		g.sections = append(g.sections, *s)
-		g.rows += s.Rows
-		g.bytes += size
+		g.add(of, env, s, size)
 		p.rows += s.Rows
 		p.bytes += size
 	}
@@ -175,41 +163,15 @@ func (p *pending) reset() {
 	p.unpacked = p.unpacked[:0]
 }
 
-// raise notes that all rows up to the group's end are archived, of which row is the last; -1 if the
-// group had none that were not.
-func (p *pending) raise(g *insertGroup, row int64) {
-	s := p.standing[g.origin]
-	p.standing[g.origin] = standing{Covered: max(s.Covered, g.to-1), Row: max(s.Row, row)}
+// log returns the log of a round of what is pending, which ends before until.
+func (p *pending) log(until int64) *insertLog {
+	return &insertLog{Until: until, Marks: p.marks()}
 }
 
-// takes reports whether s can be part of the same insert: of the same day and layout (blocks of an
-// older quell may have other columns), and within the bounds of one block.
-func (g *insertGroup) takes(s *archive.Section, size int) bool {
-	first := &g.sections[0]
-	if s.Day() != first.Day() || len(s.Columns) != len(first.Columns) {
-		return false
+// raise notes that all rows of a group are archived, after its batch was inserted or had none.
+func (p *pending) raise(g *insertGroup) {
+	for _, src := range g.sources {
+		s := p.standing[src.origin]
+		p.standing[src.origin] = standing{Covered: max(s.Covered, src.to-1), Row: max(s.Row, src.last)}
 	}
-	for i := range s.Columns {
-		if s.Columns[i].Name != first.Columns[i].Name || s.Columns[i].Type != first.Columns[i].Type {
-			return false
-		}
-	}
-	return g.rows+s.Rows <= archive.MaxRows && g.bytes+size <= archive.MaxBytes
-}
-
-// batch returns the insert of the rows above the mark, and how many they are. Blocks repeat
-// positions after a crash of intake; the first archived row of a position stays.
-func (g *insertGroup) batch(mark int64) (b archive.Batch, rows int) {
-	kept := g.sections[:0:0]
-	for _, s := range g.sections {
-		s = s.TrimBefore(mark + 1)
-		if s.Rows == 0 {
-			continue
-		}
-		mark = max(mark, s.LastOffset())
-		rows += s.Rows
-		kept = append(kept, s)
-	}
-	return archive.Batch{Table: g.table, Sections: kept,
-		Token: fmt.Sprintf("%s:%d:%d-%d", g.topic, g.partition, g.from, g.to)}, rows
 }

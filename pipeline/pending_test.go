@@ -62,21 +62,68 @@ func TestPending(t *testing.T) {
 	}
 }
 
+// from says that a block comes from another raw partition.
+func from(partition int32, env *archive.Envelope) *archive.Envelope {
+	env.Partition = partition
+	b := archive.NewEventsBuilder()
+	for o := env.From; o < env.To; o++ {
+		b.Append(&correlate.Event{Service: "shop"}, &archive.Stamp{Offset: o})
+	}
+	day := env.Day
+	env.Sections[0] = b.Section(archive.Origin{Topic: env.Topic, Partition: partition, Day: day})
+	return env
+}
+
+// Rows of all source partitions go in together, in the order of the table, and what is repeated is cut
+// away of each on its own.
+func TestPendingJoins(t *testing.T) {
+	p, to := newPending(), archivetest.NewMemory()
+	for _, env := range []*archive.Envelope{from(2, eventsBlock(7, 0, 5)), eventsBlock(7, 3, 9), from(2, eventsBlock(7, 5, 8)),
+		from(1, eventsBlock(8, 0, 4)), eventsBlock(7, 5, 12)} {
+		p.add(env, time.Now())
+	}
+	if len(p.groups) != 3 { // day 7, day 8, and day 7 again: positions only rise
+		t.Fatalf("%d inserts, want 3", len(p.groups))
+	}
+	tokens := map[string]bool{}
+	for _, g := range p.groups {
+		b, _ := g.batch(nil)
+		tokens[b.Token] = true
+	}
+	if len(tokens) != 3 {
+		t.Errorf("three inserts of one table have the tokens %v", tokens)
+	}
+	p.standing[origin{"events", "events", 0}] = standing{Covered: 3, Row: 3}
+	insertPending(t, p, to)
+	for partition, want := range [][]int64{{4, 5, 6, 7, 8, 9, 10, 11}, {0, 1, 2, 3}, {0, 1, 2, 3, 4, 5, 6, 7}} {
+		if got := to.Offsets("events", "events", int32(partition)); !slices.Equal(got, want) {
+			t.Errorf("partition %d: positions %v, want %v", partition, got, want)
+		}
+		got := p.standing[origin{"events", "events", int32(partition)}]
+		if last := want[len(want)-1]; got != (standing{last, last}) {
+			t.Errorf("partition %d stands at %+v, want %d", partition, got, last)
+		}
+	}
+	last := int32(-1)
+	for _, row := range to.Rows("events")[:12] { // of the first insert
+		last = max(last, int32(row["partition"].(int64)))
+		if row["partition"] != int64(last) {
+			t.Fatalf("a row of partition %d behind one of %d: the engine would have to sort", row["partition"], last)
+		}
+	}
+}
+
 // insertPending does what an archiver does with what is pending.
 func insertPending(t *testing.T, p *pending, to *archivetest.Memory) {
 	t.Helper()
 	for _, g := range p.groups {
-		s, ok := p.standing[g.origin]
-		if !ok {
-			s.Covered = -1
-		}
-		b, rows := g.batch(s.Covered)
+		b, rows := g.batch(p.standing)
 		if rows > 0 {
 			if err := to.Insert(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}
 		}
-		p.raise(g, g.to-1)
+		p.raise(g)
 	}
 }
 
@@ -91,7 +138,7 @@ func TestPendingBounds(t *testing.T) {
 		t.Errorf("%d inserts of %d rows, want 3", len(p.groups), rows)
 	}
 	for _, g := range p.groups {
-		b, _ := g.batch(-1)
+		b, _ := g.batch(nil)
 		if err := b.Check(); err != nil {
 			t.Error(err)
 		}

@@ -24,7 +24,7 @@ import (
 const chunkBytes = 512 << 10
 
 // stateVersion is the version of the manifest's form.
-const stateVersion = 2
+const stateVersion = 3
 
 // manifest describes what a unit has done.
 type manifest struct {

@@ -2,16 +2,15 @@ package archive
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"strconv"
 )
 
-// Batch is one insert: rows of one table and one archive_day, of one partition's positions in
-// ascending order.
+// Batch is one insert: rows of one table and one archive_day, of each source partition the positions
+// in ascending order.
 type Batch struct {
 	Table string
-	// Token names the rows: topic:partition:first-last of the archive topic. An archive takes a
+	// Token names the rows: by the offsets of the archive topic that they come from. An archive takes a
 	// token once a table and answers a repeat as if it had inserted; so the same token must always
 	// come with the same sections.
 	Token    string
@@ -20,20 +19,6 @@ type Batch struct {
 	// Then the archive makes sure that it has the rows: a token can outlive a crash of the archive
 	// in which its rows were lost.
 	Repeated bool
-}
-
-// Source returns the topic and the partition whose positions the rows carry. The batch must have
-// rows.
-func (b *Batch) Source() (topic string, partition int32) {
-	s := &b.Sections[0]
-	dict := s.Column("topic").Dict
-	n, k := binary.Uvarint(dict)
-	return string(dict[k : k+int(n)]), int32(binary.LittleEndian.Uint32(s.Column("partition").Data))
-}
-
-// Span returns the first and the last position of the rows. The batch must have rows.
-func (b *Batch) Span() (first, last int64) {
-	return b.Sections[0].FirstOffset(), b.Sections[len(b.Sections)-1].LastOffset()
 }
 
 // TokenAfter returns the token that takes the place of the n-th of a batch: 0 is its own.

@@ -142,6 +142,13 @@ func (s *Section) FirstOffset() int64 { return s.Column("offset").int64At(0) }
 // LastOffset returns the position of the last row. The section must have rows.
 func (s *Section) LastOffset() int64 { return s.Column("offset").int64At(s.Rows - 1) }
 
+// Source returns the topic and the partition whose positions the rows carry.
+func (s *Section) Source() (topic string, partition int32) {
+	dict := s.Column("topic").Dict
+	n, k := binary.Uvarint(dict)
+	return string(dict[k : k+int(n)]), int32(binary.LittleEndian.Uint32(s.Column("partition").Data))
+}
+
 // Day returns the section's archive_day, in days since 1970-01-01.
 func (s *Section) Day() uint16 {
 	return binary.LittleEndian.Uint16(s.Column("archive_day").Data)

@@ -68,10 +68,11 @@ func (c *Client) surely(ctx context.Context, b *archive.Batch, block []byte) err
 		"or does something delete them?", b.Rows(), b.Table, b.Token, archive.Tokens)}
 }
 
-// holds reports whether rows of the batch are in the table. They are one part: one row tells of all.
+// holds reports whether the batch is in the table. It is one part: the first section tells of all.
 func (c *Client) holds(ctx context.Context, b *archive.Batch) (bool, error) {
-	topic, partition := b.Source()
-	first, last := b.Span()
+	s := &b.Sections[0]
+	topic, partition := s.Source()
+	first, last := s.FirstOffset(), s.LastOffset()
 	var n uint64
 	err := c.conn.QueryRow(ctx, "SELECT count() FROM "+c.table(b.Table)+" WHERE topic = @topic AND "+
 		"partition = @partition AND offset BETWEEN @first AND @last", driver.Named("topic", topic),

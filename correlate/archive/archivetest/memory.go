@@ -85,10 +85,10 @@ func (m *Memory) Take(b archive.Batch) {
 }
 
 func (m *Memory) has(b *archive.Batch) bool {
-	topic, partition := b.Source()
-	first, last := b.Span()
+	s := &b.Sections[0]
+	topic, partition := s.Source()
 	return slices.ContainsFunc(m.offsets(b.Table, topic, partition),
-		func(o int64) bool { return o >= first && o <= last })
+		func(o int64) bool { return o >= s.FirstOffset() && o <= s.LastOffset() })
 }
 
 func (m *Memory) keep(b *archive.Batch, key [2]string) error {
