@@ -22,6 +22,8 @@ var tuning = [...]struct{ name, value, why string }{
 		"what merges makes it wide"},
 	{"min_parts_to_merge_at_once", "10", "a row is written again once in a tenfold growth, not in a " +
 		"threefold one"},
+	{"merge_selector_base", "40", "a merge takes parts of like sizes only, or a large part is written again " +
+		"for every few small ones; what it costs is some forty parts a day instead of some twenty"},
 	{"string_serialization_version", "'single_stream'", "the lengths of strings lie beside them: less to " +
 		"write, and 5 % less on disk"},
 }
