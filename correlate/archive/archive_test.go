@@ -234,7 +234,7 @@ func FuzzDecode(f *testing.F) {
 			if len(rowsOf(&cut)) != cut.Rows {
 				t.Fatal("trimmed rows")
 			}
-			if _, err := archive.AppendNative(nil, []archive.Section{*s, cut}); err != nil {
+			if _, err := native(*s, cut); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -268,7 +268,7 @@ func TestBuildersAllocateNothing(t *testing.T) {
 
 func TestNativeNeedsOneInsert(t *testing.T) {
 	o := archivetest.Origin("raw", 4)
-	big := archivetest.Events(o, 0, 1000) // the same again: AppendNative looks at no position
+	big := archivetest.Events(o, 0, 1000) // the same again: Native looks at no position
 	small := archivetest.Events(o, 2_000_000, 1)
 	later := o
 	later.Day++
@@ -284,7 +284,7 @@ func TestNativeNeedsOneInsert(t *testing.T) {
 		{"two days", "two parts", []archive.Section{small, archivetest.Events(later, 3e6, 1)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := archive.AppendNative(nil, c.sections)
+			_, err := native(c.sections...)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("error %v, want one with %q", err, c.want)
 			}
@@ -296,7 +296,7 @@ func TestNativeNeedsOneInsert(t *testing.T) {
 func TestSizeIsThatOfTheBlock(t *testing.T) {
 	o := archivetest.Origin("raw", 4)
 	for _, s := range append(archivetest.Extremes(o, 0), archivetest.Events(o, 0, 5000)) {
-		block, err := archive.AppendNative(nil, []archive.Section{s})
+		block, err := native(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -305,4 +305,11 @@ func TestSizeIsThatOfTheBlock(t *testing.T) {
 				s.Size())
 		}
 	}
+}
+
+// native returns a block in one piece.
+func native(sections ...archive.Section) ([]byte, error) {
+	var n archive.Native
+	err := n.Build(sections)
+	return bytes.Join(n.Pieces, nil), err
 }

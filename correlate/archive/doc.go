@@ -21,7 +21,7 @@
 //	maybe   Nullable: a byte a row (1 is NULL), and the value bytes
 //
 // Lists keep sizes, ClickHouse wants running sums; dictionaries are merged and indexes rewritten:
-// [AppendNative] does both while it writes the block, without looking at a value. Dictionaries were
+// [Native] does both while it writes the block, without looking at a value. Dictionaries were
 // measured against plain strings on a storm: the engine takes 7-23 % less CPU a row, and blocks are
 // a fifth smaller.
 //

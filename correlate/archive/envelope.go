@@ -113,7 +113,7 @@ func boolByte(b bool) byte {
 }
 
 // Decode reads what Append wrote. The columns of the result are views into src, or into memory that
-// was made for what had to be unpacked. What it accepts, [AppendNative] and [Section.TrimBefore] can
+// was made for what had to be unpacked. What it accepts, [Native.Build] and [Section.TrimBefore] can
 // work on without a further check.
 func Decode(src []byte) (Envelope, error) {
 	return DecodeInto(src, func(n int) []byte { return make([]byte, n) })

@@ -3,7 +3,6 @@ package archive
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 )
 
 // What a LowCardinality column says of itself in ClickHouse's Native format: its version, and that
@@ -13,41 +12,64 @@ const (
 	wordKeysBits = 1<<9 | 1<<10
 )
 
-// AppendNative appends one block in ClickHouse's Native format (revision 0: the form of HTTP
-// inserts) with the rows of all sections, in their order. All sections must be of one table, one
-// layout and one archive_day, and within [MaxRows] and [MaxBytes] together; otherwise there is an
-// error, the one of [Batch.Check], and nothing is appended.
-func AppendNative(dst []byte, sections []Section) ([]byte, error) {
+// Native is one block in ClickHouse's Native format (revision 0: the form of HTTP inserts), in pieces.
+// Most of its bytes are values that lie in the sections already, and stay there: a block of 200,000
+// rows is some 45 MB, of which 6 are made for it. A Native is built again and again in its memory.
+type Native struct {
+	// Pieces are the block's bytes in their order, valid until the next Build and as long as the
+	// memory of the sections is.
+	Pieces [][]byte
+
+	own []byte // what was made for the block
+	cut int    // up to where own is in Pieces
+}
+
+// leastView is from how many bytes on a piece is worth being one.
+const leastView = 1024
+
+// Build makes the block with the rows of all sections, in their order. All sections must be of one
+// table, one layout and one archive_day, and within [MaxRows] and [MaxBytes] together; otherwise there
+// is an error, the one of [Batch.Check], and no block. Without rows there is none either.
+func (n *Native) Build(sections []Section) error {
+	n.Pieces, n.own, n.cut = n.Pieces[:0], n.own[:0], 0
 	rows, err := check(sections)
 	if err != nil || rows == 0 {
-		return dst, err
+		return err
 	}
 	first := &sections[0]
-	dst = binary.AppendUvarint(dst, uint64(len(first.Columns)))
-	dst = binary.AppendUvarint(dst, uint64(rows))
-	dst = slices.Grow(dst, nativeSize(sections))
+	n.own = binary.AppendUvarint(n.own, uint64(len(first.Columns)))
+	n.own = binary.AppendUvarint(n.own, uint64(rows))
 	parts := make([]part, len(sections))
 	for i := range first.Columns {
 		c := &first.Columns[i]
 		for k := range sections {
 			parts[k] = part{c: &sections[k].Columns[i], n: sections[k].Rows}
 		}
-		dst = appendText(dst, c.Name)
-		dst = appendText(dst, c.Type)
-		dst = appendPrefix(dst, c)
-		dst = appendParts(dst, parts)
+		n.own = appendText(n.own, c.Name)
+		n.own = appendText(n.own, c.Type)
+		n.own = appendPrefix(n.own, c)
+		n.parts(parts)
 	}
-	return dst, nil
+	n.close()
+	return nil
 }
 
-// nativeSize returns about how many bytes the rows take, rather more than fewer: to move a block
-// that has grown costs as much as to build it.
-func nativeSize(sections []Section) int {
-	n := 4096
-	for i := range sections {
-		n += sections[i].Size()
+// view adds bytes that lie elsewhere.
+func (n *Native) view(b []byte) {
+	if len(b) < leastView {
+		n.own = append(n.own, b...)
+		return
 	}
-	return n + n/16
+	n.close()
+	n.Pieces = append(n.Pieces, b)
+}
+
+// close makes a piece of what was made since the last one. It stays valid when own moves.
+func (n *Native) close() {
+	if n.cut < len(n.own) {
+		n.Pieces = append(n.Pieces, n.own[n.cut:len(n.own):len(n.own)])
+		n.cut = len(n.own)
+	}
 }
 
 // check returns the number of rows, or why the sections do not make one block.
@@ -97,26 +119,27 @@ func appendPrefix(dst []byte, c *Column) []byte {
 	return dst
 }
 
-func appendParts(dst []byte, parts []part) []byte {
+func (n *Native) parts(parts []part) {
 	k, _, _, _ := shape(parts[0].c.Type)
 	switch k {
 	case kindWord:
-		return appendWords(dst, parts)
+		n.own = appendWords(n.own, parts)
+		return
 	case kindList:
-		return appendLists(dst, parts)
+		n.lists(parts)
+		return
 	case kindMaybe:
 		for _, p := range parts {
-			dst = append(dst, p.c.Null...)
+			n.view(p.c.Null)
 		}
 	}
 	for _, p := range parts {
 		if !p.c.Repeat {
-			dst = append(dst, p.c.Data...)
+			n.view(p.c.Data)
 			continue
 		}
-		dst = appendRepeated(dst, p.c.Data, p.n)
+		n.own = appendRepeated(n.own, p.c.Data, p.n)
 	}
-	return dst
 }
 
 // appendRepeated appends value n times, by doubling what it has written.
@@ -132,15 +155,15 @@ func appendRepeated(dst, value []byte, n int) []byte {
 	return dst
 }
 
-// appendLists turns sizes into running sums and appends the elements of all parts behind them.
-func appendLists(dst []byte, parts []part) []byte {
+// lists turns sizes into running sums and adds the elements of all parts behind them.
+func (n *Native) lists(parts []part) {
 	end := uint64(0)
 	inner := make([]part, len(parts))
 	for i, p := range parts {
 		before := end
 		for k := range p.n {
 			end += uint64(uintAt(p.c.Data, p.c.Width, k))
-			dst = binary.LittleEndian.AppendUint64(dst, end)
+			n.own = binary.LittleEndian.AppendUint64(n.own, end)
 		}
 		inner[i].n = int(end - before)
 	}
@@ -148,9 +171,8 @@ func appendLists(dst []byte, parts []part) []byte {
 		for i, p := range parts {
 			inner[i].c = &p.c.Inner[k]
 		}
-		dst = appendParts(dst, inner)
+		n.parts(inner)
 	}
-	return dst
 }
 
 // appendWords merges the dictionaries and rewrites the indexes.

@@ -20,9 +20,9 @@ type Client struct {
 	target target
 	conn   driver.Conn // current database: ours
 	root   driver.Conn // current database: default, for what runs before ours exists
-	// blocks has the memory of the blocks that are under way at once: a block is some 60 MB, and
-	// fresh memory costs as much as what is written to it.
-	blocks chan []byte
+	// blocks has the memory of the blocks that are under way at once: fresh memory costs as much as
+	// what is written to it.
+	blocks chan *archive.Native
 }
 
 var _ archive.Archive = (*Client)(nil)
@@ -33,9 +33,9 @@ func Open(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{target: t, blocks: make(chan []byte, atOnce)}
+	c := &Client{target: t, blocks: make(chan *archive.Native, atOnce)}
 	for range atOnce {
-		c.blocks <- nil
+		c.blocks <- new(archive.Native)
 	}
 	if c.conn, err = driver.Open(t.connection(t.Database)); err != nil {
 		return nil, fmt.Errorf("clickhouse: %w", err)

@@ -1,11 +1,12 @@
 package clickhouse
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -24,35 +25,32 @@ func (c *Client) Insert(ctx context.Context, b archive.Batch) error {
 	if err := b.Check(); err != nil {
 		return &archive.Error{Fault: archive.FaultReject, Err: err}
 	}
-	var memory []byte
+	var block *archive.Native
 	select {
-	case memory = <-c.blocks:
+	case block = <-c.blocks:
 	case <-ctx.Done():
 		return c.fault(fmt.Sprintf("insert of %d rows into %s, behind others", rows, b.Table), ctx.Err())
 	}
-	defer func() { c.blocks <- memory }()
-	block, err := archive.AppendNative(memory[:0], b.Sections)
-	if err != nil {
+	defer func() {
+		clear(block.Pieces) // the memory of the sections is not ours to keep
+		c.blocks <- block
+	}()
+	if err := block.Build(b.Sections); err != nil {
 		return &archive.Error{Fault: archive.FaultReject, Err: err}
 	}
-	// After an error the connection may still be sending the block for a moment: rows of the next one
-	// must not get into it, so the memory is left to the garbage collector.
-	memory = nil
-	if err := c.surely(ctx, &b, block); err != nil {
-		return err
-	}
-	memory = block
-	return nil
+	return c.surely(ctx, &b, block.Pieces)
 }
 
 // surely inserts the block and, if the batch is a repeated one, makes sure that its rows are there.
 // ClickHouse writes a token down before it makes the part of that insert visible: killed in
 // between, it takes every repeat for done, and has no rows. Such a token is spent; the next one
 // takes its place.
-func (c *Client) surely(ctx context.Context, b *archive.Batch, block []byte) error {
+func (c *Client) surely(ctx context.Context, b *archive.Batch, block [][]byte) error {
 	for n := range archive.Tokens {
-		token := b.TokenAfter(n)
-		if err := c.insert(ctx, b, token, block); err != nil {
+		token, body := b.TokenAfter(n), &body{rest: slices.Clone(block)} // sending eats it
+		err := c.insert(ctx, b, token, body)
+		body.end()
+		if err != nil {
 			return c.fault(fmt.Sprintf("insert of %d rows into %s, token %s", b.Rows(), b.Table, token), err)
 		}
 		if !b.Repeated {
@@ -86,7 +84,7 @@ func (c *Client) holds(ctx context.Context, b *archive.Batch) (bool, error) {
 }
 
 // insert sends a block. The settings are what makes it exact, whatever the server's defaults are.
-func (c *Client) insert(ctx context.Context, b *archive.Batch, token string, block []byte) error {
+func (c *Client) insert(ctx context.Context, b *archive.Batch, token string, block *body) error {
 	settings := driver.Settings{
 		"async_insert":               0,
 		"insert_deduplication_token": token,
@@ -102,12 +100,12 @@ func (c *Client) insert(ctx context.Context, b *archive.Batch, token string, blo
 	}
 	settings["wait_end_of_query"] = 1
 	ctx = driver.Context(ctx, driver.WithSettings(settings))
-	return c.conn.InsertFormat(ctx, "Native", query, bytes.NewReader(block))
+	return c.conn.InsertFormat(ctx, "Native", query, block)
 }
 
 // insertNative lets the columns of a native batch decode the block's bytes. The server has named
 // their types, so a difference shows before anything is sent.
-func (c *Client) insertNative(ctx context.Context, query string, block []byte) error {
+func (c *Client) insertNative(ctx context.Context, query string, block *body) error {
 	batch, err := c.conn.PrepareBatch(ctx, query)
 	if err != nil {
 		return err
@@ -121,8 +119,8 @@ func (c *Client) insertNative(ctx context.Context, query string, block []byte) e
 // errLayout is wrapped by what fill finds wrong.
 var errLayout = errors.New("clickhouse: the table is not what this quell made")
 
-func fill(columns []column.Interface, block []byte) error {
-	r := proto.NewReader(bytes.NewReader(block))
+func fill(columns []column.Interface, block io.Reader) error {
+	r := proto.NewReader(block)
 	n, err := r.UVarInt()
 	if err != nil {
 		return err
