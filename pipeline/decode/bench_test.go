@@ -1,8 +1,10 @@
 package decode
 
 import (
+	"bytes"
 	"testing"
 
+	"quell/bench/workload"
 	"quell/correlate"
 )
 
@@ -40,6 +42,19 @@ func benchmarkDecode(b *testing.B, f *Format, payloads ...[]byte) {
 
 func BenchmarkNative(b *testing.B) {
 	benchmarkDecode(b, Native(Options{}, KeepUnknown), []byte(alert550))
+}
+
+// BenchmarkStorm decodes the events of the storm workload.
+func BenchmarkStorm(b *testing.B) {
+	l, err := workload.NewLoad(workload.LoadOptions{Events: 2048})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var payloads [][]byte
+	for value, _, ok := l.Next(); ok; value, _, ok = l.Next() {
+		payloads = append(payloads, bytes.Clone(value))
+	}
+	benchmarkDecode(b, Native(Options{Exact: []string{"cluster"}}, KeepUnknown), payloads...)
 }
 
 func BenchmarkWazuhMapping(b *testing.B) {

@@ -32,23 +32,29 @@ type slot struct {
 
 // scanner goes over one payload once: checks all of it and fills the slots and labels of a format.
 type scanner struct {
-	p      []byte
-	limits Limits
-	fields int // members so far
-	keys   keys
-	trail  trail
-	slots  []slot
-	labels collector
-	arena  arena
-	failed *Rejection
+	p       []byte
+	limits  Limits
+	fields  int // members so far
+	keys    keys
+	stencil stencil
+	trail   trail
+	slots   []slot
+	labels  collector
+	arena   arena
+	failed  *Rejection
 }
 
 // scan checks the payload and fills slots and labels. It returns nil or why it is no JSON object.
 func (s *scanner) scan(p []byte, root *node) *Rejection {
-	s.p, s.fields, s.failed = p, 0, nil
-	s.keys.stack, s.keys.unescaped = s.keys.stack[:0], s.keys.unescaped[:0]
-	clear(s.slots)
-	s.labels.reset()
+	s.begin(p)
+	if len(s.stencil.holes) > 0 && len(p) <= s.limits.MaxBytes {
+		if s.press() {
+			s.stencil.fitted()
+			return nil
+		}
+		s.stencil.missed()
+		s.begin(p)
+	}
 	switch {
 	case len(p) == 0:
 		s.fail(EmptyPayload, -1, "the record has no value")
@@ -62,8 +68,19 @@ func (s *scanner) scan(p []byte, root *node) *Rejection {
 		s.trail.begin()
 		s.document(root)
 		s.trail.end(s.failed != nil)
+		if s.failed == nil && s.stencil.due() {
+			s.cut(root)
+		}
 	}
 	return s.failed
+}
+
+// begin forgets the payload before.
+func (s *scanner) begin(p []byte) {
+	s.p, s.fields, s.failed = p, 0, nil
+	s.keys.stack, s.keys.unescaped = s.keys.stack[:0], s.keys.unescaped[:0]
+	clear(s.slots)
+	s.labels.reset()
 }
 
 func (s *scanner) document(root *node) {
