@@ -36,6 +36,7 @@ type Decoder struct {
 	format *Format
 	scanner
 	notes   Notes
+	minute  minute
 	matches []matched
 	pieces  []string           // scratch for templates
 	folded  [maxScaleWord]byte // scratch for words in lower case
@@ -47,7 +48,7 @@ func (f *Format) NewDecoder() *Decoder {
 	d.limits, d.slots = f.limits, make([]slot, f.slots)
 	d.labels.exact = f.exact
 	if m, ok := f.maker.(*mapping); ok {
-		d.matches = make([]matched, len(m.matchers))
+		d.matches, d.mixed = make([]matched, len(m.matchers)), len(m.labels) > 0
 	}
 	return d
 }

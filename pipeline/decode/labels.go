@@ -142,7 +142,7 @@ func (c *collector) dropTo(n int) bool {
 func (s *scanner) finish() ([]correlate.Label, *Rejection) {
 	c := &s.labels
 	if len(c.ranks) == 0 {
-		return nil, nil
+		return s.ready, nil
 	}
 	c.sort()
 	c.unique()

@@ -106,7 +106,7 @@ func (d *Decoder) nativeTime(v slot, ev *correlate.Event) *Rejection {
 		return badType(fieldTime, v, "a string or a number")
 	}
 	text, ok := d.text(v), false
-	if ev.Time, ok = rfc3339(text); !ok {
+	if ev.Time, ok = d.minute.rfc3339(text); !ok {
 		ev.Time, ok = epoch(text, unitAuto)
 	}
 	if !ok {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"unicode/utf8"
+
+	"quell/correlate"
 )
 
 // kind says what a slot holds.
@@ -40,6 +42,8 @@ type scanner struct {
 	trail   trail
 	slots   []slot
 	labels  collector
+	ready   []correlate.Label // by a stencil, instead of in labels
+	mixed   bool              // the format makes labels beside those of the scan
 	arena   arena
 	failed  *Rejection
 }
@@ -77,7 +81,7 @@ func (s *scanner) scan(p []byte, root *node) *Rejection {
 
 // begin forgets the payload before.
 func (s *scanner) begin(p []byte) {
-	s.p, s.fields, s.failed = p, 0, nil
+	s.p, s.fields, s.failed, s.ready = p, 0, nil, nil
 	s.keys.stack, s.keys.unescaped = s.keys.stack[:0], s.keys.unescaped[:0]
 	clear(s.slots)
 	s.labels.reset()

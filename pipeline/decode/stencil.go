@@ -3,7 +3,10 @@ package decode
 import (
 	"encoding/binary"
 	"math/bits"
+	"strings"
 	"unicode/utf8"
+
+	"quell/correlate"
 )
 
 // A monitoring system writes all its events in one form: the same names in the same order, with the
@@ -24,29 +27,29 @@ import (
 type stencil struct {
 	holes  []hole
 	tail   string // from the last value to the end
+	labels int    // how many holes are labels, if their order is known; else 0
 	misses int    // payloads that did not fit, less those that did
 	rest   int    // so many payloads go by before the next stencil is cut
 	pause  int    // the next rest
 }
 
-// hole is a value's place.
+// hole is a value's place. What every payload needs of it is in its first cache line.
 type hole struct {
-	text  string // that stands between the value before and this one
-	words [2]word
-	child *node // what the format wants of the member, nil for nothing
-	plain bool  // the member follows another one of its object: it may be missing
-	enter bool  // the value is an object that has holes of its own
-	depth int   // of the object that the member is in
-	key   uint32
-	n     uint32 // the name is text[key:key+n]
-	label string // what the value becomes, if the format names it by its path
-	path  []byte // of the object that the member is in, for what is inside an array
-}
+	first, last uint64 // eight bytes of the text, or all of a shorter one
+	mask        uint64 // of those that it has
+	lastAt, n   int32  // where last begins, and the text's length
+	slot        int32  // that a scalar fills, or -1
+	rank        int32  // of the label that a scalar becomes, if their order is known, or -1
+	plain       bool   // the member follows another one of its object: it may be missing
+	enter       bool   // the value is an object that has holes of its own
 
-// word is some of the first or of the last eight bytes of a hole's text.
-type word struct {
-	is, mask uint64
-	at       int // in the text
+	child *node  // what the format wants of the member, nil for nothing
+	label string // what a scalar becomes, if the format names it by its path
+	text  string // that stands between the value before and this one
+	depth int    // of the object that the member is in
+	key   uint32 // the name is text[key:key+name]
+	name  uint32
+	path  []byte // of the object that the member is in, for what is inside an array
 }
 
 const (
@@ -59,57 +62,55 @@ const (
 
 // stands tells whether the hole's text stands at i.
 func (h *hole) stands(p []byte, i int) bool {
-	n := len(h.text)
-	if a, b := &h.words[0], &h.words[1]; uint(i+b.at+8) <= uint(len(p)) {
-		return (binary.LittleEndian.Uint64(p[i:])^a.is)&a.mask|
-			(binary.LittleEndian.Uint64(p[i+b.at:])^b.is)&b.mask == 0 &&
-			(n <= 16 || string(p[i+8:i+n-8]) == h.text[8:n-8])
+	last := i + int(h.lastAt)
+	if last+8 > len(p) {
+		return strings.HasPrefix(view(p[i:]), h.text)
 	}
-	return len(p)-i >= n && string(p[i:i+n]) == h.text
+	a, b := binary.LittleEndian.Uint64(p[i:])^h.first, binary.LittleEndian.Uint64(p[last:])^h.last
+	return (a|b)&h.mask == 0 && (h.n <= 16 || string(p[i+8:last]) == h.text[8:h.lastAt])
 }
 
 // press lays the stencil over the payload and fills slots and labels. When it returns false, it may
 // have filled some of them.
 func (s *scanner) press() bool {
 	p, holes := s.p, s.stencil.holes
+	s.ready = s.arena.roomLabels(s.stencil.labels)[:s.stencil.labels]
+	clear(s.ready)
 	i, seen := 0, uint64(0)
 	for k := range holes {
 		h := &holes[k]
 		if !h.stands(p, i) {
-			if !h.plain {
-				return false
+			if h.plain {
+				continue
 			}
-			continue
+			return false
 		}
 		s.fields++
-		i += len(h.text)
-		end := i + 1
+		i += int(h.n)
 		if i < len(p) && p[i] == '"' {
+			end := i + 1
 			for {
-				if len(p)-end < 8 {
-					seen |= lastWord(p)
+				if len(p)-end < 16 {
+					seen |= lastWords(p)
 					end = run(p, end)
 					break
 				}
-				w := binary.LittleEndian.Uint64(p[end:])
-				seen |= w
-				if m := ends(w); m != 0 {
-					end += bits.TrailingZeros64(m) >> 3
+				a, b := binary.LittleEndian.Uint64(p[end:]), binary.LittleEndian.Uint64(p[end+8:])
+				seen |= a | b
+				if a, b = ends(a), ends(b); a|b != 0 {
+					end += first(a, b)
 					break
 				}
-				end += 8
+				end += 16
 			}
 			if end < len(p) && p[end] == '"' {
 				v := slot{uint32(i + 1), uint32(end - i - 1), kindString}
-				end++
-				if h.child != nil {
-					if h.child.role == roleSlot {
-						s.slots[h.child.slot] = v
-					} else if s.keep(h, i, end, v) < 0 {
-						return false
-					}
+				i = end + 1
+				if h.slot >= 0 {
+					s.slots[h.slot] = v
+				} else if h.child != nil && !s.keep(h, v) {
+					return false
 				}
-				i = end
 				continue
 			}
 		}
@@ -121,46 +122,73 @@ func (s *scanner) press() bool {
 		}
 	}
 	return s.fields <= s.limits.MaxFields && string(p[i:]) == s.stencil.tail &&
-		(seen&highBits == 0 || utf8.Valid(p))
+		(seen&highBits == 0 || utf8.Valid(p)) && s.readyLabels()
 }
 
-// lastWord returns the last eight bytes, or what says that they are not known.
-func lastWord(p []byte) uint64 {
-	if len(p) < 8 {
+// first returns the position of the first byte that is marked, in b if none is in a. It does
+// not branch: values of seven and of nine bytes would be mistaken for each other all the time.
+func first(a, b uint64) int {
+	n := bits.TrailingZeros64(a) >> 3 // 8 for none
+	return n + bits.TrailingZeros64(b)>>3&-(n>>3)
+}
+
+// lastWords returns the last 16 bytes in one word, or what says that they are not known.
+func lastWords(p []byte) uint64 {
+	if len(p) < 16 {
 		return highBits
 	}
-	return binary.LittleEndian.Uint64(p[len(p)-8:])
-}
-
-// keep makes a label of the string v, which stood in a hole.
-func (s *scanner) keep(h *hole, i, end int, v slot) int {
-	switch h.child.role {
-	case roleLabel:
-		return s.label(end, h.name(i), v)
-	case roleFlat:
-		return s.flat(end, h.label, true, v)
-	}
-	return end
-}
-
-// name returns the name of the hole whose value stands at i.
-func (h *hole) name(i int) key {
-	return key{off: uint32(i-len(h.text)) + h.key, n: h.n}
+	return binary.LittleEndian.Uint64(p[len(p)-16:]) | binary.LittleEndian.Uint64(p[len(p)-8:])
 }
 
 // through scans what stands in a hole at i and is no plain string.
 func (s *scanner) through(h *hole, i int) int {
-	if h.enter {
-		if h.child != nil && h.child.role == roleSlot {
-			s.slots[h.child.slot] = slot{off: uint32(i), kind: kindObject}
+	switch {
+	case h.enter:
+		if h.slot >= 0 {
+			s.slots[h.slot] = slot{off: uint32(i), kind: kindObject}
 		}
 		return i
-	}
-	if h.child == nil {
+	case h.child == nil:
 		return s.skip(i, h.depth)
+	case h.rank >= 0:
+		v, end := s.scalar(i)
+		if end < 0 || v.kind == kindObject || v.kind == kindArray || v.kind != kindNull && !s.keep(h, v) {
+			return -1
+		}
+		return end
 	}
 	s.labels.path = append(s.labels.path[:0], h.path...)
-	return s.member(i, h.child, h.name(i), h.depth)
+	return s.member(i, h.child, key{off: uint32(i) - uint32(h.n) + h.key, n: h.name}, h.depth)
+}
+
+// keep makes a label of a scalar that stood in a hole.
+func (s *scanner) keep(h *hole, v slot) bool {
+	switch {
+	case h.rank >= 0:
+		if int(v.n) > s.limits.MaxLabelValue {
+			return false // the scanner knows what to do
+		}
+		s.ready[h.rank] = correlate.Label{Name: h.label, Value: s.text(v)}
+	case h.child.role == roleLabel:
+		return s.label(0, key{off: v.off - 1 - uint32(h.n) + h.key, n: h.name}, v) >= 0
+	case h.child.role == roleFlat:
+		return s.flat(0, h.label, true, v) >= 0
+	}
+	return true
+}
+
+// readyLabels leaves out the labels that are absent. False when there are others.
+func (s *scanner) readyLabels() bool {
+	kept := s.ready[:0]
+	for i := range s.ready {
+		if s.ready[i].Name != "" {
+			kept = append(kept, s.ready[i])
+		}
+	}
+	if s.ready = nil; len(kept) > 0 {
+		s.ready = s.arena.takeLabels(kept)
+	}
+	return len(kept) == 0 || len(s.labels.ranks) == 0
 }
 
 // due tells whether a stencil would be worth its making.

@@ -1,6 +1,10 @@
 package decode
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+)
 
 // cut makes the stencil of the payload, which has just been accepted. Names that are written with
 // escapes, and more members than a stencil may have, make none.
@@ -17,7 +21,10 @@ func (s *scanner) cut(root *node) {
 		s.failed = nil
 		return
 	}
-	t.holes, t.tail = c.holes, c.text[c.from:]
+	t.holes, t.tail, t.labels = c.holes, c.text[c.from:], 0
+	if !s.mixed {
+		t.labels = c.rank()
+	}
 }
 
 // cutter walks over an accepted payload.
@@ -53,20 +60,53 @@ func (c *cutter) object(i int, n *node, depth int) int {
 // hole adds the hole of the member x.
 func (c *cutter) hole(x key, value int, child *node, depth int) {
 	s, text := c.s, c.text[c.from:value]
-	h := hole{text: text, child: child, plain: text[0] == ',', depth: depth, key: x.off - uint32(c.from), n: x.n}
-	h.path = append(h.path, s.labels.path...)
-	if h.label = h.text[h.key : h.key+h.n]; depth > 1 {
+	h := hole{text: text, n: int32(len(text)), lastAt: int32(max(0, len(text)-8)), mask: ^uint64(0),
+		slot: -1, rank: -1, plain: text[0] == ',', child: child, depth: depth,
+		key: x.off - uint32(c.from), name: x.n, path: append([]byte(nil), s.labels.path...)}
+	h.first, h.last = wordOf(text), wordOf(text[h.lastAt:])
+	if len(text) < 8 {
+		h.mask >>= 64 - 8*len(text)
+	}
+	if child != nil && child.role == roleSlot {
+		h.slot = int32(child.slot)
+	}
+	if h.label = text[h.key : h.key+h.name]; child != nil && child.role == roleFlat && depth > 1 {
 		h.label = string(h.path) + "." + h.label
 	}
-	last := max(0, len(text)-8)
-	h.words = [2]word{wordOf(text[:min(8, len(text))], 0), wordOf(text[last:], last)}
 	c.holes = append(c.holes, h)
 }
 
-func wordOf(text string, at int) word {
+// wordOf returns the first eight bytes of text, those that are missing as zeroes.
+func wordOf(text string) uint64 {
 	var b [8]byte
-	n := copy(b[:], text)
-	return word{is: binary.LittleEndian.Uint64(b[:]), mask: ^uint64(0) >> (64 - 8*n), at: at}
+	copy(b[:], text)
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// rank finds the order of the labels that the holes' scalars become and returns their number, or 0
+// if that depends on more than which of them there are.
+func (c *cutter) rank() int {
+	l, named := &c.s.limits, []*hole{}
+	for k := range c.holes {
+		h := &c.holes[k]
+		if h.enter || h.child == nil || h.child.role != roleLabel && h.child.role != roleFlat {
+			continue
+		}
+		if h.label == "" || len(h.label) > l.MaxLabelName {
+			return 0
+		}
+		named = append(named, h)
+	}
+	slices.SortFunc(named, func(a, b *hole) int { return strings.Compare(a.label, b.label) })
+	for i := range named {
+		if i > 0 && named[i].label == named[i-1].label || len(named) > l.MaxLabels {
+			return 0
+		}
+	}
+	for i, h := range named {
+		h.rank = int32(i)
+	}
+	return len(named)
 }
 
 // value passes over the value of the last hole's member.
