@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -32,7 +34,11 @@ type rawReader struct {
 	resting  bool // the watermark said idle
 
 	group    [together]heard
+	events   [together]correlate.Event // of the group; live until the next one is decoded
 	prints   [together]correlate.Fingerprint
+	foreseen [together]dedup.Ahead
+	scope    string // of the last event that was looked up, a copy
+	home     int32  // its alerts partition
 	labels   []correlate.Label // scratch
 	record   correlate.Record  // scratch for the wire form
 	alert    correlate.Alert
@@ -51,6 +57,7 @@ func newRawReader(in *intake, part partition, out *outbox, from int64, st *unitS
 	r := &rawReader{in: in, raw: correlate.RawPartition{Topic: part.topic, Partition: part.id},
 		out: out, next: from, from: from, until: -1, lastRead: time.Now(),
 		pursuit: newPursuit(in.o.Topics.AlertsPartitions),
+		home:    dedup.AlertsPartition("", int(in.o.Topics.AlertsPartitions)),
 		block:   archive.NewEventsBuilder(), refused: newRefusedBlock(in.o)}
 	for _, t := range in.o.Topics.Raw {
 		if t.Name == part.topic {
@@ -75,7 +82,7 @@ func newRawReader(in *intake, part partition, out *outbox, from int64, st *unitS
 }
 
 // restore fills table and clock from a checkpoint. A checkpoint of another configuration begins a
-// new epoch: the table's fingerprints may mean something else then, so it starts empty, and the
+// new epoch, and so does one that another version of quell wrote: the table's fingerprints may mean something else then, so it starts empty, and the
 // worst that follows is that alerts are said to be new once more.
 func (r *rawReader) restore(st *unitState) error {
 	cfg := r.in.o.Intake.Dedup
@@ -90,6 +97,11 @@ func (r *rawReader) restore(st *unitState) error {
 	}
 	var err error
 	r.table, err = dedup.RestoreTable(cfg, st.body)
+	if errors.Is(err, dedup.ErrVersion) {
+		r.in.log.Warn("the checkpoint is of another version of quell: deduplication starts anew", "topic", r.raw.Topic,
+			"partition", r.raw.Partition, "position", r.next, "error", err)
+		r.table, err = dedup.NewTable(cfg)
+	}
 	return err
 }
 
@@ -107,7 +119,6 @@ const together = 64
 
 // heard is what a record says, before anything is decided.
 type heard struct {
-	event correlate.Event // lives until the next group is decoded
 	notes decode.Notes
 	no    *decode.Rejection
 	at    correlate.Time // of the record
@@ -168,16 +179,16 @@ func (r *rawReader) hear(group []*kgo.Record) {
 	r.decoder.Reset()
 	for i, rec := range group {
 		if rec.Attrs.IsControl() {
+			r.events[i] = correlate.Event{}
 			continue
 		}
 		h := &r.group[i]
 		h.at = correlate.Time(rec.Timestamp.UnixMilli())
-		h.notes, h.no = r.decoder.Decode(rec.Value, decode.RecordMeta{Topic: rec.Topic, Time: h.at}, &h.event)
-		if h.no == nil {
-			r.prints[i], _ = r.identity.Fingerprint(&h.event)
-		}
+		h.notes, h.no = r.decoder.Decode(rec.Value, decode.RecordMeta{Topic: rec.Topic, Time: h.at}, &r.events[i])
 	}
-	r.table.Warm(r.prints[:len(group)])
+	n := len(group)
+	r.identity.Fingerprints(r.events[:n], r.prints[:n])
+	r.table.Warm(r.prints[:n], r.events[:n], r.foreseen[:n])
 }
 
 // unread returns the high watermark without the ends of transactions that it closes with: to them,
@@ -196,7 +207,7 @@ func (r *rawReader) one(rec *kgo.Record, i int) {
 		return
 	}
 	h, fp := &r.group[i], r.prints[i]
-	ev, ts := &h.event, h.at
+	ev, ts := &r.events[i], h.at
 	now := r.advance(ts)
 	r.next = rec.Offset + 1
 	if h.no != nil {
@@ -211,15 +222,24 @@ func (r *rawReader) one(rec *kgo.Record, i int) {
 		r.keep(ev, correlate.VerdictDropped, fp, rec.Offset, ts, clamped)
 		return
 	}
-	home := dedup.AlertsPartition(ev.Scope, int(r.in.o.Topics.AlertsPartitions))
+	home := r.homeOf(ev.Scope)
 	seen := r.table.Observe(dedup.Sighting{Now: now, Offset: rec.Offset, Fingerprint: fp,
-		Home: uint16(home)}, ev)
+		Home: uint16(home), Ahead: &r.foreseen[i]}, ev)
 	r.keep(ev, seen.Verdict, fp, rec.Offset, ts, clamped)
 	switch seen.Verdict {
 	case correlate.VerdictNew, correlate.VerdictChanged, correlate.VerdictUpdate,
 		correlate.VerdictOverLimit:
 		r.pass(ev, fp, rec.Offset, ts, now, home, &seen)
 	}
+}
+
+// homeOf returns the alerts partition of a scope; the next event is mostly of the same.
+func (r *rawReader) homeOf(scope string) int32 {
+	if scope != r.scope {
+		r.scope = strings.Clone(scope)
+		r.home = dedup.AlertsPartition(scope, int(r.in.o.Topics.AlertsPartitions))
+	}
+	return r.home
 }
 
 // advance moves stream time and says what is owed by now, before the record is looked at: what a

@@ -15,7 +15,8 @@
 // itself and not by xxHash64: whoever may choose service names may choose the bits of an unkeyed
 // hash and pile a million entries onto one slot. The keyed hash is computed anyway. xxHash64 does
 // what a forger gains nothing from: it spreads scopes and records over partitions, and checks
-// snapshots.
+// snapshots. Inside the table, ids and pass_on labels are told apart by SipHash-1-3 under the same key:
+// its digests leave the table for its snapshots only.
 //
 // # Verdicts
 //

@@ -11,7 +11,7 @@ type entry struct {
 	first correlate.Time // least event time of the episode
 	until correlate.Time // greatest event time of the episode
 
-	count      uint64 // events of the episode
+	count      uint64 // events of the episode; 0 only in a slot that is free
 	episode    int64  // offset of the episode's first event
 	lastOffset int64  // offset of the last event counted
 	owedFrom   int64  // offset of the first event owed; meaningless when nothing is
@@ -80,6 +80,15 @@ func (s *slab) entry(slot uint32) *entry {
 
 func (s *slab) link(slot uint32) *link {
 	return &s.chunks[slot>>chunkBits].links[slot%chunkSize]
+}
+
+// holds tells whether the slot, which may be none or free, is in use for fp.
+func (s *slab) holds(slot uint32, fp *correlate.Fingerprint) bool {
+	if slot >= s.fresh {
+		return false
+	}
+	n := s.entry(slot)
+	return n.fp == *fp && n.count > 0
 }
 
 // take returns a slot that is in no list.

@@ -44,7 +44,7 @@ func FuzzTable(f *testing.F) {
 			now, _ := x.Advance(ts)
 			w.advance(ts)
 			compareFlushes(t, 0, i, x, w, now)
-			s := Sighting{now, int64(i), correlate.Fingerprint{in[3] & 7}, uint16(in[3])}
+			s := Sighting{now, int64(i), correlate.Fingerprint{in[3] & 7}, uint16(in[3]), nil}
 			if got, want := x.Observe(s, &e), w.observe(s, &e); got != want {
 				t.Fatalf("record %d: table %+v, twin %+v", i, got, want)
 			}

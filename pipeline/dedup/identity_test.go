@@ -57,6 +57,11 @@ func TestFingerprintsArePinned(t *testing.T) {
 			if fp.String() != c.want || index != c.index {
 				t.Errorf("fingerprint %s, index %#x; pinned are %s, %#x", fp, index, c.want, c.index)
 			}
+			var many [3]correlate.Fingerprint
+			identity(t, c.config).Fingerprints([]correlate.Event{golden, c.event, c.event}, many[:])
+			if many[1] != fp || many[2] != fp {
+				t.Errorf("fingerprints %s, %s; alone it is %s", many[1], many[2], fp)
+			}
 		})
 	}
 }

@@ -84,8 +84,9 @@ func TestWarmOfPrefixZero(t *testing.T) {
 	x := grown(t, 1000)
 	fps := []correlate.Fingerprint{{}, {15: 1}, scatter(1), scatter(5000)}
 	before := x.AppendSnapshot(nil)
-	x.Warm(fps)
-	table(t, Config{}).Warm(fps)
+	events, to := make([]correlate.Event, len(fps)), make([]Ahead, len(fps))
+	x.Warm(fps, events, to)
+	table(t, Config{}).Warm(fps, events, to)
 	if !bytes.Equal(before, x.AppendSnapshot(nil)) {
 		t.Error("warming changed the table")
 	}

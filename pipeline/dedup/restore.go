@@ -18,6 +18,9 @@ import (
 // out is an older snapshot, or an empty table and the records of one window read again.
 var ErrSnapshot = errors.New("deduplication snapshot is not usable")
 
+// ErrVersion is the [ErrSnapshot] of a snapshot that another version of quell wrote.
+var ErrVersion = fmt.Errorf("%w: another version wrote it", ErrSnapshot)
+
 const trailer = 16 // number of entries and checksum
 
 // RestoreTable returns the table that src is a snapshot of: it does what that table would have
@@ -29,9 +32,13 @@ func RestoreTable(c Config, src []byte) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(src) < len(magic)+trailer || string(src[:len(magic)]) != magic {
-		return nil, fmt.Errorf("%w: %d bytes do not begin with version %d's magic",
-			ErrSnapshot, len(src), magic[len(magic)-1])
+	const version = len(magic) - 1
+	if len(src) < len(magic)+trailer || string(src[:version]) != magic[:version] {
+		return nil, fmt.Errorf("%w: %d bytes do not begin with %q",
+			ErrSnapshot, len(src), magic[:version])
+	}
+	if src[version] != magic[version] {
+		return nil, fmt.Errorf("%w: %d; this quell reads %d", ErrVersion, src[version], magic[version])
 	}
 	body, end := src[:len(src)-8], src[len(src)-trailer:]
 	if xxhash.Sum64(body) != binary.LittleEndian.Uint64(end[8:]) {

@@ -12,7 +12,7 @@ func sipKeyOf(key [16]byte) sipKey {
 	return sipKey{binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])}
 }
 
-// sip is the state of SipHash-2-4 (Aumasson and Bernstein, "SipHash: a fast short-input PRF",
+// sip is the state of SipHash (Aumasson and Bernstein, "SipHash: a fast short-input PRF",
 // 2012; the 128-bit variant is the one of the authors' reference implementation).
 type sip struct{ v0, v1, v2, v3 uint64 }
 
@@ -36,16 +36,51 @@ func (k sipKey) sum128(b []byte) (out [16]byte) {
 	return out
 }
 
-// sum64 returns SipHash-2-4 of b.
+// sum64 returns SipHash-1-3 of b: what the authors recommend where no digest leaves the process, as
+// in Rust's and Python's hash tables.
 func (k sipKey) sum64(b []byte) uint64 {
-	s := k.start().absorb(b)
-	s.v2 ^= 0xff
-	s = s.rounds(4)
+	s := k.start()
+	v0, v1, v2, v3 := s.v0, s.v1, s.v2, s.v3
+	last := uint64(len(b)) << 56
+	for more := true; more; {
+		m := last
+		if len(b) >= 8 {
+			m = binary.LittleEndian.Uint64(b)
+			b = b[8:]
+		} else {
+			m |= tail(b)
+			more = false
+		}
+		v3 ^= m
+		v0 += v1
+		v2 += v3
+		v1 = bits.RotateLeft64(v1, 13) ^ v0
+		v3 = bits.RotateLeft64(v3, 16) ^ v2
+		v0 = bits.RotateLeft64(v0, 32)
+		v2 += v1
+		v0 += v3
+		v1 = bits.RotateLeft64(v1, 17) ^ v2
+		v3 = bits.RotateLeft64(v3, 21) ^ v0
+		v2 = bits.RotateLeft64(v2, 32)
+		v0 ^= m
+	}
+	s = sip{v0, v1, v2 ^ 0xff, v3}.rounds(3)
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3
 }
 
-// absorb takes in all of b and the last word, which ends in the length's low byte. The two rounds
-// are written out: as a function they are too dear for the compiler's inliner.
+// tail returns b, of fewer than eight bytes, as the low bytes of a word.
+func tail(b []byte) (m uint64) {
+	if cap(b) >= 8 {
+		return binary.LittleEndian.Uint64(b[:8]) & (1<<(8*len(b)) - 1)
+	}
+	for i, c := range b {
+		m |= uint64(c) << (8 * i)
+	}
+	return m
+}
+
+// absorb takes in all of b and the last word, which ends in the length's low byte, with two rounds a
+// word. They are written out: as a function they are too dear for the compiler's inliner.
 func (s sip) absorb(b []byte) sip {
 	v0, v1, v2, v3 := s.v0, s.v1, s.v2, s.v3
 	last := uint64(len(b)) << 56
@@ -55,9 +90,7 @@ func (s sip) absorb(b []byte) sip {
 			m = binary.LittleEndian.Uint64(b)
 			b = b[8:]
 		} else {
-			for i, c := range b {
-				m |= uint64(c) << (8 * i)
-			}
+			m |= tail(b)
 			more = false
 		}
 		v3 ^= m

@@ -24,7 +24,7 @@ import (
 // out, and so are counts that a flush covered which fell due at or before clock (whoever keeps a
 // snapshot has the outputs before it acknowledged). Nothing tells in which order fingerprints
 // came, what was evicted or how large the table had grown.
-const magic = "quell.dedup\x01"
+const magic = "quell.dedup\x02"
 
 // The bits of an entry's head byte; the lowest three are the number of ids.
 const (

@@ -26,6 +26,8 @@ type Table struct {
 	nextDue  correlate.Time // stream time before which Due has nothing to do
 	together []uint32       // scratch of Due
 	scratch  []byte
+	ends     []int // of the texts in scratch
+	one      [1]Ahead
 	warmed   uint64 // keeps the loads of Warm alive; means nothing
 }
 
@@ -35,6 +37,7 @@ type Sighting struct {
 	Offset      int64          // in the raw partition
 	Fingerprint correlate.Fingerprint
 	Home        uint16 // alerts partition, for what the table will owe
+	Ahead       *Ahead // what Warm found out about the event, nil for nothing
 }
 
 // Seen is the verdict on an event and, for an alert that passes it on, what that alert covers. For
@@ -98,7 +101,13 @@ func (t *Table) Observe(s Sighting, e *correlate.Event) Seen {
 		panic("dedup: Observe before Due: owed counts would come too late")
 	}
 	t.clock = now
-	slot := t.index.find(&t.slab, &s.Fingerprint)
+	if s.Ahead == nil {
+		s.Ahead = t.ahead(e)
+	}
+	slot := s.Ahead.slot
+	if !t.slab.holds(slot, &s.Fingerprint) {
+		slot = t.index.find(&t.slab, &s.Fingerprint)
+	}
 	if slot == none {
 		if slot = t.admit(&s); slot == none {
 			return Seen{correlate.VerdictOverLimit, e.Status == correlate.Firing, 1, s.Offset,
@@ -112,15 +121,14 @@ func (t *Table) Observe(s Sighting, e *correlate.Event) Seen {
 		t.slab.append(slot)
 		return t.begin(slot, &s, e)
 	}
-	id := t.hashID(e)
-	if id != 0 && n.knows(id) {
+	if id := s.Ahead.id; id != 0 && n.knows(id) {
 		return n.seen(correlate.VerdictRedelivered, s.Offset, e.Time)
 	}
 	if n.last != now {
 		t.slab.unlink(slot)
 		t.slab.append(slot)
 	}
-	return t.again(slot, n, id, &s, e)
+	return t.again(slot, n, &s, e)
 }
 
 func (t *Table) forgotten(n *entry) bool {
@@ -158,6 +166,7 @@ func (t *Table) evict() bool {
 		return false
 	}
 	t.index.remove(slot, &n.fp)
+	n.count = 0
 	t.slab.unlink(slot)
 	t.slab.release(slot)
 	t.live--
@@ -170,19 +179,19 @@ func (t *Table) begin(slot uint32, s *Sighting, e *correlate.Event) Seen {
 	n := t.slab.entry(slot)
 	*n = entry{fp: n.fp, last: t.clock, since: e.Time, first: e.Time,
 		until: e.Time, count: 1, episode: s.Offset, lastOffset: s.Offset, owedFrom: s.Offset,
-		labels: t.hashLabels(e), home: s.Home, severity: e.Severity, status: e.Status}
+		labels: s.Ahead.labels, home: s.Home, severity: e.Severity, status: e.Status}
 	if e.Status == correlate.Firing {
 		n.flags |= flagFired
 	}
-	if id := t.hashID(e); id != 0 {
-		n.remember(id)
+	if s.Ahead.id != 0 {
+		n.remember(s.Ahead.id)
 	}
 	return n.seen(correlate.VerdictNew, s.Offset, e.Time)
 }
 
 // again counts a further event of a live entry.
-func (t *Table) again(slot uint32, n *entry, id uint64, s *Sighting, e *correlate.Event) Seen {
-	passed, labels := n.passed(), t.hashLabels(e)
+func (t *Table) again(slot uint32, n *entry, s *Sighting, e *correlate.Event) Seen {
+	passed, labels := n.passed(), s.Ahead.labels
 	elapsed := t.clock.Sub(passed) >= t.config.UpdateInterval
 	if elapsed {
 		n.owed = 0 // what was owed fell due, and Due was called
@@ -205,8 +214,8 @@ func (t *Table) again(slot uint32, n *entry, id uint64, s *Sighting, e *correlat
 	if e.Status == correlate.Firing {
 		n.flags |= flagFired
 	}
-	if id != 0 {
-		n.remember(id)
+	if s.Ahead.id != 0 {
+		n.remember(s.Ahead.id)
 	}
 	if n.owed == 0 {
 		n.owedFrom, n.since = s.Offset, e.Time
@@ -224,38 +233,4 @@ func (t *Table) again(slot uint32, n *entry, id uint64, s *Sighting, e *correlat
 
 func (n *entry) seen(v correlate.Verdict, from int64, since correlate.Time) Seen {
 	return Seen{v, n.flags&flagFired != 0, n.count, n.episode, from, n.first, since, n.until}
-}
-
-// hashID returns the keyed hash of the statement that e's id names, 0 when it has none. Severity
-// and status are part: see the package comment.
-func (t *Table) hashID(e *correlate.Event) uint64 {
-	if e.ID == "" {
-		return 0
-	}
-	b := append(t.scratch[:0], byte(e.Severity), byte(e.Status))
-	b = append(b, e.ID...)
-	return max(t.hash(b), 1)
-}
-
-// hashLabels returns the keyed hash of the pass_on labels' values; an absent label is an empty one.
-func (t *Table) hashLabels(e *correlate.Event) uint64 {
-	if len(t.config.PassOn) == 0 {
-		return 0
-	}
-	b := t.scratch[:0]
-	at := 0
-	for _, name := range t.config.PassOn {
-		var value string
-		value, at = labelFrom(e.Labels, at, name)
-		b = appendDelimited(b, value)
-	}
-	return t.hash(b)
-}
-
-// hash hashes b, which is built on scratch, and keeps its memory.
-func (t *Table) hash(b []byte) uint64 {
-	if t.scratch = b; cap(b) > scratchKeep {
-		t.scratch = nil
-	}
-	return t.key.sum64(b)
 }

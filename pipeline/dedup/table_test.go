@@ -169,7 +169,7 @@ func TestObserveAllocatesNothing(t *testing.T) {
 			at++
 			now, _ := x.Advance(at)
 			x.Due(now, emit)
-			x.Observe(Sighting{now, offset, fp, 0}, &e)
+			x.Observe(Sighting{now, offset, fp, 0, nil}, &e)
 			offset++
 		}
 	}
