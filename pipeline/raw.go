@@ -39,6 +39,7 @@ type rawReader struct {
 	foreseen [together]dedup.Ahead
 	scope    string // of the last event that was looked up, a copy
 	home     int32  // its alerts partition
+	sighting dedup.Sighting
 	labels   []correlate.Label // scratch
 	record   correlate.Record  // scratch for the wire form
 	alert    correlate.Alert
@@ -223,13 +224,14 @@ func (r *rawReader) one(rec *kgo.Record, i int) {
 		return
 	}
 	home := r.homeOf(ev.Scope)
-	seen := r.table.Observe(dedup.Sighting{Now: now, Offset: rec.Offset, Fingerprint: fp,
-		Home: uint16(home), Ahead: &r.foreseen[i]}, ev)
+	s := &r.sighting
+	s.Now, s.Offset, s.Fingerprint, s.Home, s.Ahead = now, rec.Offset, fp, uint16(home), &r.foreseen[i]
+	seen := r.table.Observe(s, ev)
 	r.keep(ev, seen.Verdict, fp, rec.Offset, ts, clamped)
 	switch seen.Verdict {
 	case correlate.VerdictNew, correlate.VerdictChanged, correlate.VerdictUpdate,
 		correlate.VerdictOverLimit:
-		r.pass(ev, fp, rec.Offset, ts, now, home, &seen)
+		r.pass(ev, fp, rec.Offset, ts, now, home, seen)
 	}
 }
 
@@ -275,15 +277,15 @@ func (r *rawReader) keep(ev *correlate.Event, v correlate.Verdict, fp correlate.
 // pass sends an alert record for an event.
 func (r *rawReader) pass(ev *correlate.Event, fp correlate.Fingerprint, offset int64, ts, now correlate.Time,
 	home int32, seen *dedup.Seen) {
-	r.alert = correlate.Alert{
-		Fingerprint: fp, Raw: correlate.RawPosition{RawPartition: r.raw, Offset: offset},
-		FirstOffset: seen.FirstOffset, Episode: seen.Episode, Epoch: r.in.o.Intake.Epoch,
-		Verdict: seen.Verdict, Scope: ev.Scope, Source: ev.Source, Service: ev.Service,
-		Entity: ev.Entity, Check: ev.Check, Severity: ev.Severity, Status: ev.Status,
-		Summary: ev.Summary, URL: ev.URL, Value: ev.Value,
-		Labels: r.visible(ev.Labels), First: seen.First, Since: seen.Since,
-		Last: seen.Last, Received: ts, Count: seen.Count, Behind: r.behind(offset + 1),
-	}
+	a := &r.alert
+	*a = correlate.Alert{}
+	a.Fingerprint, a.Raw.RawPartition, a.Raw.Offset = fp, r.raw, offset
+	a.FirstOffset, a.Episode, a.Epoch = seen.FirstOffset, seen.Episode, r.in.o.Intake.Epoch
+	a.Verdict, a.Scope, a.Source, a.Service = seen.Verdict, ev.Scope, ev.Source, ev.Service
+	a.Entity, a.Check, a.Severity, a.Status = ev.Entity, ev.Check, ev.Severity, ev.Status
+	a.Summary, a.URL, a.Value = ev.Summary, ev.URL, ev.Value
+	a.Labels, a.First, a.Since, a.Last = r.visible(ev.Labels), seen.First, seen.Since, seen.Last
+	a.Received, a.Count, a.Behind = ts, seen.Count, r.behind(offset+1)
 	r.pursuit.owed[home] = r.pursuit.owed[home] || r.alert.Behind > 0
 	r.send(home, now)
 }

@@ -105,7 +105,7 @@ func tell(t *testing.T, o LoadOptions) told {
 		}
 		out.keys[fp] = string(key)
 		at, _ := table.Advance(now)
-		out.verdicts[table.Observe(dedup.Sighting{Now: at, Offset: int64(out.events), Fingerprint: fp}, &ev).Verdict]++
+		out.verdicts[table.Observe(&dedup.Sighting{Now: at, Offset: int64(out.events), Fingerprint: fp}, &ev).Verdict]++
 	}
 }
 

@@ -49,7 +49,7 @@ func stormOf(b *testing.B, x *Table, duplicates, span uint64, rate int) {
 		}
 		now, _ := x.Advance(at)
 		x.Due(now, emit)
-		x.Observe(Sighting{now, int64(i), fps[i], 0, &ahead[i%64]}, &e)
+		x.Observe(&Sighting{now, int64(i), fps[i], 0, &ahead[i%64]}, &e)
 	}
 	b.ReportMetric(float64((processorTime()-start).Nanoseconds())/float64(b.N), "cpu-ns/op")
 	b.StopTimer()
@@ -126,7 +126,7 @@ func BenchmarkFlush(b *testing.B) {
 		e.ID = ""
 		for i := range uint64(n) {
 			at := correlate.Time(1_700_000_000_000 + i/700 + n/700)
-			x.Observe(Sighting{at, int64(n + i), scatter(i), 0, nil}, &e)
+			x.Observe(&Sighting{at, int64(n + i), scatter(i), 0, nil}, &e)
 		}
 		b.StartTimer()
 		start := time.Now()
@@ -142,7 +142,7 @@ func BenchmarkFlush(b *testing.B) {
 func grown(t testing.TB, n uint64) *Table {
 	x, e := table(t, Config{}), golden
 	for i := range n {
-		x.Observe(Sighting{correlate.Time(1_700_000_000_000 + i/700), int64(i), scatter(i), 0, nil}, &e)
+		x.Observe(&Sighting{correlate.Time(1_700_000_000_000 + i/700), int64(i), scatter(i), 0, nil}, &e)
 	}
 	return x
 }

@@ -45,7 +45,7 @@ func FuzzTable(f *testing.F) {
 			w.advance(ts)
 			compareFlushes(t, 0, i, x, w, now)
 			s := Sighting{now, int64(i), correlate.Fingerprint{in[3] & 7}, uint16(in[3]), nil}
-			if got, want := x.Observe(s, &e), w.observe(s, &e); got != want {
+			if got, want := *x.Observe(&s, &e), w.observe(s, &e); got != want {
 				t.Fatalf("record %d: table %+v, twin %+v", i, got, want)
 			}
 			if in[3]&8 != 0 && !slices.ContainsFunc(x.flushed(), earlier(x)) {

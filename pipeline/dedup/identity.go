@@ -75,7 +75,7 @@ func NewIdentity(c IdentityConfig) (*Identity, error) {
 // agree on events without that label. An absent label is an empty one.
 func (id *Identity) Fingerprint(e *correlate.Event) (fp correlate.Fingerprint, index uint64) {
 	b := id.appendIdentity(id.scratch[:0], e)
-	fp = id.key.sum128(b)
+	id.key.sum128((*[16]byte)(&fp), b)
 	index = xxhash.Sum64(b)
 	if id.scratch = b; cap(b) > scratchKeep {
 		id.scratch = nil
@@ -95,7 +95,7 @@ func (id *Identity) Fingerprints(events []correlate.Event, to []correlate.Finger
 	b = id.scratch
 	from := 0
 	for i, end := range ends {
-		to[i] = id.key.sum128(b[from:end])
+		id.key.sum128((*[16]byte)(&to[i]), b[from:end])
 		from = end
 	}
 	if cap(b) > scratchKeep {

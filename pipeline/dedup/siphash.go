@@ -22,8 +22,8 @@ func (k sipKey) start() sip {
 		k.k0 ^ 0x6c7967656e657261, k.k1 ^ 0x7465646279746573}
 }
 
-// sum128 returns SipHash-2-4-128 of b as its 16 output bytes.
-func (k sipKey) sum128(b []byte) (out [16]byte) {
+// sum128 writes SipHash-2-4-128 of b, 16 bytes, to out.
+func (k sipKey) sum128(out *[16]byte, b []byte) {
 	s := k.start()
 	s.v1 ^= 0xee
 	s = s.absorb(b)
@@ -33,7 +33,6 @@ func (k sipKey) sum128(b []byte) (out [16]byte) {
 	s.v1 ^= 0xdd
 	s = s.rounds(4)
 	binary.LittleEndian.PutUint64(out[8:], s.v0^s.v1^s.v2^s.v3)
-	return out
 }
 
 // sum64 returns SipHash-1-3 of b: what the authors recommend where no digest leaves the process, as

@@ -21,7 +21,7 @@ func crowd(t testing.TB, n int, seed uint64) *Table {
 	now, _ := x.Advance(1_700_000_000_000)
 	for _, i := range rng.Perm(n) {
 		e.ID = string(binary.AppendUvarint(nil, uint64(i)))
-		x.Observe(Sighting{now, int64(i), nthFingerprint(i), uint16(i), nil}, &e)
+		x.Observe(&Sighting{now, int64(i), nthFingerprint(i), uint16(i), nil}, &e)
 	}
 	return x
 }
@@ -46,14 +46,14 @@ func TestSnapshotIsCanonical(t *testing.T) {
 	e := golden
 	for i := range 3000 {
 		e.ID = string(binary.AppendUvarint(nil, uint64(i)))
-		big.Observe(Sighting{now, int64(i), nthFingerprint(i), uint16(i), nil}, &e)
+		big.Observe(&Sighting{now, int64(i), nthFingerprint(i), uint16(i), nil}, &e)
 	}
 	small := table(t, Config{})
 	small.Advance(1_700_000_000_000)
 	small.Advance(now)
 	for i := range 3000 {
 		e.ID = string(binary.AppendUvarint(nil, uint64(i)))
-		small.Observe(Sighting{now, int64(i), nthFingerprint(i), uint16(i), nil}, &e)
+		small.Observe(&Sighting{now, int64(i), nthFingerprint(i), uint16(i), nil}, &e)
 	}
 	if !bytes.Equal(big.AppendSnapshot(nil), small.AppendSnapshot(nil)) {
 		t.Error("what a table once held changes the snapshot")

@@ -28,6 +28,7 @@ type Table struct {
 	scratch  []byte
 	ends     []int // of the texts in scratch
 	one      [1]Ahead
+	seen     Seen   // the last verdict
 	warmed   uint64 // keeps the loads of Warm alive; means nothing
 }
 
@@ -94,41 +95,45 @@ func (t *Table) rebase(by correlate.Duration) {
 }
 
 // Observe gives the verdict on an event that was decoded and not dropped. It panics if a flush is
-// due at s.Now: Due comes first.
-func (t *Table) Observe(s Sighting, e *correlate.Event) Seen {
+// due at s.Now: Due comes first. The result is valid until the next call: it is written where it
+// stays, field by field, because whoever copies a structure of eight words that was just written
+// waits until all that was written before has reached the cache, the entry included.
+func (t *Table) Observe(s *Sighting, e *correlate.Event) *Seen {
 	now := max(clampTime(s.Now)-t.offset, t.clock)
 	if now+t.offset >= t.nextDue {
 		panic("dedup: Observe before Due: owed counts would come too late")
 	}
 	t.clock = now
-	if s.Ahead == nil {
-		s.Ahead = t.ahead(e)
+	ahead := s.Ahead
+	if ahead == nil {
+		ahead = t.ahead(e)
 	}
-	slot := s.Ahead.slot
+	slot := ahead.slot
 	if !t.slab.holds(slot, &s.Fingerprint) {
 		slot = t.index.find(&t.slab, &s.Fingerprint)
 	}
 	if slot == none {
-		if slot = t.admit(&s); slot == none {
-			return Seen{correlate.VerdictOverLimit, e.Status == correlate.Firing, 1, s.Offset,
+		if slot = t.admit(s); slot == none {
+			t.seen = Seen{correlate.VerdictOverLimit, e.Status == correlate.Firing, 1, s.Offset,
 				s.Offset, e.Time, e.Time, e.Time}
+			return &t.seen
 		}
-		return t.begin(slot, &s, e)
+		return t.begin(slot, s, ahead, e)
 	}
 	n := t.slab.entry(slot)
 	if t.forgotten(n) {
 		t.slab.unlink(slot)
 		t.slab.append(slot)
-		return t.begin(slot, &s, e)
+		return t.begin(slot, s, ahead, e)
 	}
-	if id := s.Ahead.id; id != 0 && n.knows(id) {
-		return n.seen(correlate.VerdictRedelivered, s.Offset, e.Time)
+	if id := ahead.id; id != 0 && n.knows(id) {
+		return t.tell(n, correlate.VerdictRedelivered, s.Offset, e.Time)
 	}
 	if n.last != now {
 		t.slab.unlink(slot)
 		t.slab.append(slot)
 	}
-	return t.again(slot, n, &s, e)
+	return t.again(slot, n, s, ahead, e)
 }
 
 func (t *Table) forgotten(n *entry) bool {
@@ -175,23 +180,25 @@ func (t *Table) evict() bool {
 
 // begin starts an episode in slot, whose fingerprint is set. The slot is not queued: whatever it was
 // queued for fell due before its entry was forgotten.
-func (t *Table) begin(slot uint32, s *Sighting, e *correlate.Event) Seen {
+func (t *Table) begin(slot uint32, s *Sighting, ahead *Ahead, e *correlate.Event) *Seen {
 	n := t.slab.entry(slot)
-	*n = entry{fp: n.fp, last: t.clock, since: e.Time, first: e.Time,
-		until: e.Time, count: 1, episode: s.Offset, lastOffset: s.Offset, owedFrom: s.Offset,
-		labels: s.Ahead.labels, home: s.Home, severity: e.Severity, status: e.Status}
+	n.last, n.since, n.first, n.until = t.clock, e.Time, e.Time, e.Time
+	n.count, n.episode, n.lastOffset, n.owedFrom = 1, s.Offset, s.Offset, s.Offset
+	n.labels, n.ids, n.nextID = ahead.labels, [4]uint64{}, 0
+	n.sincePass, n.owed, n.home, n.flags = 0, 0, s.Home, 0
+	n.severity, n.status = e.Severity, e.Status
 	if e.Status == correlate.Firing {
 		n.flags |= flagFired
 	}
-	if s.Ahead.id != 0 {
-		n.remember(s.Ahead.id)
+	if ahead.id != 0 {
+		n.remember(ahead.id)
 	}
-	return n.seen(correlate.VerdictNew, s.Offset, e.Time)
+	return t.tell(n, correlate.VerdictNew, s.Offset, e.Time)
 }
 
 // again counts a further event of a live entry.
-func (t *Table) again(slot uint32, n *entry, s *Sighting, e *correlate.Event) Seen {
-	passed, labels := n.passed(), s.Ahead.labels
+func (t *Table) again(slot uint32, n *entry, s *Sighting, ahead *Ahead, e *correlate.Event) *Seen {
+	passed, labels := n.passed(), ahead.labels
 	elapsed := t.clock.Sub(passed) >= t.config.UpdateInterval
 	if elapsed {
 		n.owed = 0 // what was owed fell due, and Due was called
@@ -214,15 +221,15 @@ func (t *Table) again(slot uint32, n *entry, s *Sighting, e *correlate.Event) Se
 	if e.Status == correlate.Firing {
 		n.flags |= flagFired
 	}
-	if s.Ahead.id != 0 {
-		n.remember(s.Ahead.id)
+	if ahead.id != 0 {
+		n.remember(ahead.id)
 	}
 	if n.owed == 0 {
 		n.owedFrom, n.since = s.Offset, e.Time
 	} else {
 		n.since = min(n.since, e.Time)
 	}
-	seen := n.seen(verdict, n.owedFrom, n.since)
+	seen := t.tell(n, verdict, n.owedFrom, n.since)
 	if verdict == correlate.VerdictDuplicate {
 		t.owe(slot, n)
 	} else {
@@ -231,6 +238,11 @@ func (t *Table) again(slot uint32, n *entry, s *Sighting, e *correlate.Event) Se
 	return seen
 }
 
-func (n *entry) seen(v correlate.Verdict, from int64, since correlate.Time) Seen {
-	return Seen{v, n.flags&flagFired != 0, n.count, n.episode, from, n.first, since, n.until}
+// tell writes down the verdict and what an alert covers that passes on the event.
+func (t *Table) tell(n *entry, v correlate.Verdict, from int64, since correlate.Time) *Seen {
+	s := &t.seen
+	s.Verdict, s.Fired = v, n.flags&flagFired != 0
+	s.Count, s.Episode, s.FirstOffset = n.count, n.episode, from
+	s.First, s.Since, s.Last = n.first, since, n.until
+	return s
 }

@@ -117,7 +117,7 @@ func TestEventTimesOutOfOrder(t *testing.T) {
 		if i == 3 {
 			e.Severity = correlate.Error
 		}
-		seen = x.Observe(Sighting{Now: now, Offset: int64(i)}, &e)
+		seen = *x.Observe(&Sighting{Now: now, Offset: int64(i)}, &e)
 	}
 	want := Seen{correlate.VerdictChanged, true, 4, 0, 1, 40, 40, 60}
 	if seen != want {
@@ -128,14 +128,14 @@ func TestEventTimesOutOfOrder(t *testing.T) {
 func TestObserveBeforeDuePanics(t *testing.T) {
 	x := table(t, Config{})
 	e := correlate.Event{Severity: correlate.Info, Status: correlate.Firing}
-	x.Observe(Sighting{Now: 1000}, &e)
-	x.Observe(Sighting{Now: 1000, Offset: 1}, &e)
+	x.Observe(&Sighting{Now: 1000}, &e)
+	x.Observe(&Sighting{Now: 1000, Offset: 1}, &e)
 	defer func() {
 		if recover() == nil {
 			t.Error("a flush was due at 11000 and Observe did not say so")
 		}
 	}()
-	x.Observe(Sighting{Now: 11000, Offset: 2}, &e)
+	x.Observe(&Sighting{Now: 11000, Offset: 2}, &e)
 }
 
 func TestConfigIsRefused(t *testing.T) {
@@ -169,7 +169,7 @@ func TestObserveAllocatesNothing(t *testing.T) {
 			at++
 			now, _ := x.Advance(at)
 			x.Due(now, emit)
-			x.Observe(Sighting{now, offset, fp, 0, nil}, &e)
+			x.Observe(&Sighting{now, offset, fp, 0, nil}, &e)
 			offset++
 		}
 	}

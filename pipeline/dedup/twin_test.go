@@ -254,7 +254,7 @@ func table(t testing.TB, c Config) *Table {
 func (r *record) step(x *Table, offset int64, emit func(Owed)) Seen {
 	now, _ := x.Advance(r.stamp)
 	x.Due(now, emit)
-	return x.Observe(Sighting{now, offset, r.fp, uint16(r.fp[0]), nil}, &r.event)
+	return *x.Observe(&Sighting{now, offset, r.fp, uint16(r.fp[0]), nil}, &r.event)
 }
 
 func TestTableAgreesWithTwin(t *testing.T) {
@@ -283,7 +283,7 @@ func TestTableAgreesWithTwin(t *testing.T) {
 			if seed%2 == 0 {
 				s.Ahead = &ahead[i]
 			}
-			got, want := x.Observe(s, &r.event), w.observe(s, &r.event)
+			got, want := *x.Observe(&s, &r.event), w.observe(s, &r.event)
 			if got != want {
 				t.Fatalf("seed %d, record %d %+v:\n table %+v\n twin  %+v", seed, i, r, got, want)
 			}
