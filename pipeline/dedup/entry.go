@@ -122,6 +122,18 @@ func (s *slab) append(slot uint32) {
 	s.newest = slot + 1
 }
 
+// neighbours reads what unlink will write.
+func (s *slab) neighbours(slot uint32) (sum uint64) {
+	l := *s.link(slot)
+	if l.older != 0 {
+		sum += uint64(s.link(l.older - 1).newer)
+	}
+	if l.newer != 0 {
+		sum += uint64(s.link(l.newer - 1).older)
+	}
+	return sum
+}
+
 // unlink takes slot out of the list.
 func (s *slab) unlink(slot uint32) {
 	l := *s.link(slot)

@@ -36,6 +36,11 @@ func (t *Table) Warm(fps []correlate.Fingerprint, events []correlate.Event, to [
 			}
 		}
 	}
+	for i := range to {
+		if slot := to[i].slot; slot != none { // it will leave its place in the order
+			sum += t.slab.neighbours(slot)
+		}
+	}
 	next := t.slab.oldest // what will be removed, and its slots be taken again
 	for range fps {
 		if next == 0 || !t.forgotten(t.slab.entry(next-1)) {
