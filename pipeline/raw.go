@@ -43,8 +43,9 @@ type rawReader struct {
 	labels   []correlate.Label // scratch
 	record   correlate.Record  // scratch for the wire form
 	alert    correlate.Alert
-	values   []byte       // arena of alert values
-	spare    []kgo.Record // records of alerts that are still to come
+	values   []byte        // arena of alert values
+	spare    []kgo.Record  // records of alerts that are still to come
+	rows     []archive.Row // of the group
 	block    *archive.EventsBuilder
 	refused  refusedBlock
 	from     int64 // coverage of the block begins here
@@ -59,6 +60,7 @@ func newRawReader(in *intake, part partition, out *outbox, from int64, st *unitS
 		out: out, next: from, from: from, until: -1, lastRead: time.Now(),
 		pursuit: newPursuit(in.o.Topics.AlertsPartitions),
 		home:    dedup.AlertsPartition("", int(in.o.Topics.AlertsPartitions)),
+		rows:    make([]archive.Row, 0, together),
 		block:   archive.NewEventsBuilder(), refused: newRefusedBlock(in.o)}
 	for _, t := range in.o.Topics.Raw {
 		if t.Name == part.topic {
@@ -118,6 +120,19 @@ func (r *rawReader) checkpoint(buf []byte) ([]byte, manifest) {
 // the processor's first cache when it is used.
 const together = 64
 
+// groupBytes is how much a group may have that has more than one record.
+const groupBytes = 64 << 10
+
+// groupOf returns the records that are looked at together, one at least.
+func groupOf(records []*kgo.Record) []*kgo.Record {
+	n, bytes := 0, 0
+	for n < len(records) && n < together && (n == 0 || bytes+len(records[n].Value) <= groupBytes) {
+		bytes += len(records[n].Value)
+		n++
+	}
+	return records[:n]
+}
+
 // heard is what a record says, before anything is decided.
 type heard struct {
 	notes decode.Notes
@@ -134,17 +149,14 @@ func (r *rawReader) read(records []*kgo.Record, high int64) {
 	r.pursuit.fetched(r.lastRead, r.high)
 	due, ended := r.due(records)
 	for len(due) > 0 {
-		group := due[:min(together, len(due))]
+		group := groupOf(due)
 		due = due[len(group):]
 		if r.out.failed() != nil {
 			return
 		}
-		r.hear(group)
-		for i, rec := range group {
-			r.one(rec, i)
-			if r.block.Size()+r.refused.size >= blockBytes {
-				r.flushBlock()
-			}
+		r.judge(group)
+		if r.block.Size()+r.refused.size >= blockBytes {
+			r.flushBlock()
 		}
 		for _, rec := range group {
 			rec.Recycle()
@@ -173,6 +185,16 @@ func (r *rawReader) due(records []*kgo.Record) ([]*kgo.Record, bool) {
 		}
 	}
 	return records, false
+}
+
+// judge gives the records of a group their verdicts and keeps them.
+func (r *rawReader) judge(group []*kgo.Record) {
+	r.hear(group)
+	r.rows = r.rows[:0]
+	for i, rec := range group {
+		r.one(rec, i)
+	}
+	r.block.AppendRows(r.rows)
 }
 
 // hear decodes a group of records and takes their fingerprints. It decides nothing.
@@ -207,7 +229,7 @@ func (r *rawReader) one(rec *kgo.Record, i int) {
 		r.next = rec.Offset + 1
 		return
 	}
-	h, fp := &r.group[i], r.prints[i]
+	h, fp := &r.group[i], &r.prints[i]
 	ev, ts := &r.events[i], h.at
 	now := r.advance(ts)
 	r.next = rec.Offset + 1
@@ -225,7 +247,7 @@ func (r *rawReader) one(rec *kgo.Record, i int) {
 	}
 	home := r.homeOf(ev.Scope)
 	s := &r.sighting
-	s.Now, s.Offset, s.Fingerprint, s.Home, s.Ahead = now, rec.Offset, fp, uint16(home), &r.foreseen[i]
+	s.Now, s.Offset, s.Fingerprint, s.Home, s.Ahead = now, rec.Offset, *fp, uint16(home), &r.foreseen[i]
 	seen := r.table.Observe(s, ev)
 	r.keep(ev, seen.Verdict, fp, rec.Offset, ts, clamped)
 	switch seen.Verdict {
@@ -267,19 +289,22 @@ func (r *rawReader) clamp(ev *correlate.Event, ts correlate.Time) bool {
 	return true
 }
 
-func (r *rawReader) keep(ev *correlate.Event, v correlate.Verdict, fp correlate.Fingerprint,
+// keep notes the row of an event, field by field (see [dedup.Table.Observe]).
+func (r *rawReader) keep(ev *correlate.Event, v correlate.Verdict, fp *correlate.Fingerprint,
 	offset int64, ts correlate.Time, clamped bool) {
 	r.verdicts[v]++
-	r.block.Append(ev, &archive.Stamp{Offset: offset, Received: ts, Verdict: v, Fingerprint: fp,
-		Clamped: clamped})
+	r.rows = r.rows[:len(r.rows)+1]
+	w := &r.rows[len(r.rows)-1]
+	w.Event, w.Offset, w.Received, w.Verdict = ev, offset, ts, v
+	w.Fingerprint, w.Clamped = *fp, clamped
 }
 
 // pass sends an alert record for an event.
-func (r *rawReader) pass(ev *correlate.Event, fp correlate.Fingerprint, offset int64, ts, now correlate.Time,
+func (r *rawReader) pass(ev *correlate.Event, fp *correlate.Fingerprint, offset int64, ts, now correlate.Time,
 	home int32, seen *dedup.Seen) {
 	a := &r.alert
 	*a = correlate.Alert{}
-	a.Fingerprint, a.Raw.RawPartition, a.Raw.Offset = fp, r.raw, offset
+	a.Fingerprint, a.Raw.RawPartition, a.Raw.Offset = *fp, r.raw, offset
 	a.FirstOffset, a.Episode, a.Epoch = seen.FirstOffset, seen.Episode, r.in.o.Intake.Epoch
 	a.Verdict, a.Scope, a.Source, a.Service = seen.Verdict, ev.Scope, ev.Source, ev.Service
 	a.Entity, a.Check, a.Severity, a.Status = ev.Entity, ev.Check, ev.Severity, ev.Status

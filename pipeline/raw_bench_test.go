@@ -56,7 +56,6 @@ func benchmarkFold(b *testing.B, load string) {
 	}
 	runtime.ReadMemStats(&after)
 	b.ReportMetric(float64(spent.Nanoseconds())/float64(folded), "cpu-ns/event")
-	b.ReportMetric(float64(f.hears.Nanoseconds())/float64(folded), "hear-ns/event")
 	b.ReportMetric(float64(f.blocks)/float64(folded), "block-B/event")
 	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(folded), "allocs/event")
 	b.ReportMetric(0, "ns/op")
@@ -82,7 +81,6 @@ type folds struct {
 	values  []byte
 	block   []byte
 	blocks  int
-	hears   time.Duration
 	seed    maphash.Seed
 }
 
@@ -136,16 +134,11 @@ func (f *folds) fill(l *workload.Load) bool {
 func (f *folds) fold(p int) {
 	r, due := f.readers[p], f.due[p]
 	for len(due) > 0 {
-		group := due[:min(together, len(due))]
+		group := groupOf(due)
 		due = due[len(group):]
-		began := time.Now()
-		r.hear(group)
-		f.hears += time.Since(began)
-		for i, rec := range group {
-			r.one(rec, i)
-			if r.block.Size() >= blockBytes {
-				f.flush(r)
-			}
+		r.judge(group)
+		if r.block.Size() >= blockBytes {
+			f.flush(r)
 		}
 	}
 	f.flush(r)

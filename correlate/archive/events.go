@@ -27,26 +27,80 @@ func NewEventsBuilder() *EventsBuilder {
 		service: newWords(), check: newWords(), labels: listsOf{keys: newWords()}}
 }
 
+// Row is an event and what intake adds to it.
+type Row struct {
+	Event *correlate.Event
+	Stamp
+}
+
 // Append adds a row: a copy, ev is not kept. Rows come in the order of their positions.
 func (b *EventsBuilder) Append(ev *correlate.Event, s *Stamp) {
-	b.offset = putInt64(b.offset, s.Offset)
-	b.time = putTime(b.time, ev.Time)
-	b.received = putTime(b.received, s.Received)
-	b.scope.add(ev.Scope)
-	b.source.add(ev.Source)
-	b.service.add(ev.Service)
-	b.entity = putText(b.entity, ev.Entity)
-	b.check.add(ev.Check)
-	b.severity = putInt8(b.severity, ev.Severity)
-	b.status = putInt8(b.status, ev.Status)
-	b.verdict = putInt8(b.verdict, s.Verdict)
-	b.fps = append(b.fps, s.Fingerprint[:]...)
-	b.id = putText(b.id, ev.ID)
-	b.summary = putText(b.summary, ev.Summary)
-	b.url = putText(b.url, ev.URL)
-	b.value = putText(b.value, ev.Value)
-	b.labels.addLabels(ev.Labels)
-	b.clamped = append(b.clamped, boolByte(s.Clamped || ev.Time != clampTime(ev.Time)))
+	b.AppendRows([]Row{{Event: ev, Stamp: *s}})
+}
+
+// AppendRows adds rows, column by column: so the end of each column's memory is looked up and stored
+// once for all of them, and the words of a column are looked for while those before are still
+// being compared.
+func (b *EventsBuilder) AppendRows(rows []Row) {
+	offset, time, received := b.offset, b.time, b.received
+	for i := range rows {
+		r := &rows[i]
+		offset = putInt64(offset, r.Offset)
+		time = putTime(time, r.Event.Time)
+		received = putTime(received, r.Received)
+	}
+	b.offset, b.time, b.received = offset, time, received
+	severity, status, verdict, clamped := b.severity, b.status, b.verdict, b.clamped
+	for i := range rows {
+		r := &rows[i]
+		severity = putInt8(severity, r.Event.Severity)
+		status = putInt8(status, r.Event.Status)
+		verdict = putInt8(verdict, r.Verdict)
+		clamped = append(clamped, boolByte(r.Clamped || r.Event.Time != clampTime(r.Event.Time)))
+	}
+	b.severity, b.status, b.verdict, b.clamped = severity, status, verdict, clamped
+	fps := b.fps
+	for i := range rows {
+		fps = append(fps, rows[i].Fingerprint[:]...)
+	}
+	b.fps = fps
+	b.appendWords(rows)
+	b.appendTexts(rows)
+	for i := range rows {
+		b.labels.addLabels(rows[i].Event.Labels)
+	}
+}
+
+func (b *EventsBuilder) appendWords(rows []Row) {
+	for i := range rows {
+		b.scope.add(rows[i].Event.Scope)
+	}
+	for i := range rows {
+		b.source.add(rows[i].Event.Source)
+	}
+	for i := range rows {
+		b.service.add(rows[i].Event.Service)
+	}
+	for i := range rows {
+		b.check.add(rows[i].Event.Check)
+	}
+}
+
+func (b *EventsBuilder) appendTexts(rows []Row) {
+	entity, id := b.entity, b.id
+	for i := range rows {
+		entity = putText(entity, rows[i].Event.Entity)
+		id = putText(id, rows[i].Event.ID)
+	}
+	b.entity, b.id = entity, id
+	summary, url, value := b.summary, b.url, b.value
+	for i := range rows {
+		ev := rows[i].Event
+		summary = putText(summary, ev.Summary)
+		url = putText(url, ev.URL)
+		value = putText(value, ev.Value)
+	}
+	b.summary, b.url, b.value = summary, url, value
 }
 
 // Rows returns how many rows there are.
