@@ -31,17 +31,17 @@ type stencil struct {
 	misses int    // payloads that did not fit, less those that did
 	rest   int    // so many payloads go by before the next stencil is cut
 	pause  int    // the next rest
+	desk   *desk  // of a decoder that has had a stencil
 }
 
 // hole is a value's place. What every payload needs of it is in its first cache line.
 type hole struct {
-	first, last uint64 // eight bytes of the text, or all of a shorter one
-	mask        uint64 // of those that it has
-	lastAt, n   int32  // where last begins, and the text's length
-	slot        int32  // that a scalar fills, or -1
-	rank        int32  // of the label that a scalar becomes, if their order is known, or -1
-	plain       bool   // the member follows another one of its object: it may be missing
-	enter       bool   // the value is an object that has holes of its own
+	words, masks [2]uint64 // the text's first 16 bytes, and which of those it has
+	n            int32     // bytes of the text
+	slot         int32     // that a scalar fills, or -1
+	rank         int32     // of the label that a scalar becomes, if their order is known, or -1
+	plain        bool      // the member follows another one of its object: it may be missing
+	enter        bool      // the value is an object that has holes of its own
 
 	child *node  // what the format wants of the member, nil for nothing
 	label string // what a scalar becomes, if the format names it by its path
@@ -54,56 +54,59 @@ type hole struct {
 
 const (
 	stencilHoles  = 128
-	stencilText   = 64 << 10 // bytes of a payload that is worth one
+	stencilText   = 1 << 16
+	stencilMost   = stencilText - 64 // bytes of a payload that may have one
 	stencilMisses = 32
 	stencilPause  = 64 // payloads; each stencil in vain doubles it
 	stencilRest   = 1 << 16
 )
 
-// stands tells whether the hole's text stands at i.
-func (h *hole) stands(p []byte, i int) bool {
-	last := i + int(h.lastAt)
-	if last+8 > len(p) {
-		return strings.HasPrefix(view(p[i:]), h.text)
-	}
-	a, b := binary.LittleEndian.Uint64(p[i:])^h.first, binary.LittleEndian.Uint64(p[last:])^h.last
-	return (a|b)&h.mask == 0 && (h.n <= 16 || string(p[i+8:last]) == h.text[8:h.lastAt])
+// desk is where a payload is laid under the stencil, with zeroes behind it: so every position that
+// has 16 bits may be read without asking where the payload ends, and the compiler knows it.
+type desk [stencilText + 64]byte
+
+// word returns the eight bytes at i.
+func (d *desk) word(i uint) uint64 { return binary.LittleEndian.Uint64(d[i%stencilText:]) }
+
+// lay copies the payload, of fewer than stencilText bytes less 16, to the desk.
+func (d *desk) lay(p []byte) {
+	n := copy(d[:stencilText], p)
+	clear(d[n : n+32])
 }
 
 // press lays the stencil over the payload and fills slots and labels. When it returns false, it may
 // have filled some of them.
 func (s *scanner) press() bool {
-	p, holes := s.p, s.stencil.holes
+	p, d, holes := s.p, s.stencil.desk, s.stencil.holes
+	if len(p) > stencilMost {
+		return false
+	}
+	d.lay(p)
 	s.ready = s.arena.roomLabels(s.stencil.labels)[:s.stencil.labels]
 	clear(s.ready)
-	i, seen := 0, uint64(0)
+	i, seen := uint(0), uint64(0)
 	for k := range holes {
 		h := &holes[k]
-		if !h.stands(p, i) {
+		a, b := d.word(i)^h.words[0], d.word(i+8)^h.words[1]
+		if a&h.masks[0]|b&h.masks[1] != 0 || h.n > 16 && !strings.HasPrefix(view(p[i:]), h.text) {
 			if h.plain {
 				continue
 			}
 			return false
 		}
 		s.fields++
-		i += int(h.n)
-		if i < len(p) && p[i] == '"' {
+		i += uint(h.n)
+		if d[i%stencilText] == '"' {
 			end := i + 1
 			for {
-				if len(p)-end < 16 {
-					seen |= lastWords(p)
-					end = run(p, end)
-					break
-				}
-				a, b := binary.LittleEndian.Uint64(p[end:]), binary.LittleEndian.Uint64(p[end+8:])
+				a, b = d.word(end), d.word(end+8)
 				seen |= a | b
 				if a, b = ends(a), ends(b); a|b != 0 {
-					end += first(a, b)
 					break
 				}
 				end += 16
 			}
-			if end < len(p) && p[end] == '"' {
+			if end += first(a, b); d[end%stencilText] == '"' {
 				v := slot{uint32(i + 1), uint32(end - i - 1), kindString}
 				i = end + 1
 				if h.slot >= 0 {
@@ -114,12 +117,14 @@ func (s *scanner) press() bool {
 				continue
 			}
 		}
-		if i < len(p) && (p[i] == '"' || p[i] == '[' || p[i] == '{') && !h.enter {
+		if c := d[i%stencilText]; (c == '"' || c == '[' || c == '{') && !h.enter {
 			seen |= highBits // for all that is known
 		}
-		if i = s.through(h, i); i < 0 {
+		end := s.through(h, int(i))
+		if end < 0 {
 			return false
 		}
+		i = uint(end)
 	}
 	return s.fields <= s.limits.MaxFields && string(p[i:]) == s.stencil.tail &&
 		(seen&highBits == 0 || utf8.Valid(p)) && s.readyLabels()
@@ -127,17 +132,9 @@ func (s *scanner) press() bool {
 
 // first returns the position of the first byte that is marked, in b if none is in a. It does
 // not branch: values of seven and of nine bytes would be mistaken for each other all the time.
-func first(a, b uint64) int {
-	n := bits.TrailingZeros64(a) >> 3 // 8 for none
-	return n + bits.TrailingZeros64(b)>>3&-(n>>3)
-}
-
-// lastWords returns the last 16 bytes in one word, or what says that they are not known.
-func lastWords(p []byte) uint64 {
-	if len(p) < 16 {
-		return highBits
-	}
-	return binary.LittleEndian.Uint64(p[len(p)-16:]) | binary.LittleEndian.Uint64(p[len(p)-8:])
+func first(a, b uint64) uint {
+	n := uint(bits.TrailingZeros64(a)) >> 3 // 8 for none
+	return n + uint(bits.TrailingZeros64(b))>>3&-(n>>3)
 }
 
 // through scans what stands in a hole at i and is no plain string.

@@ -10,7 +10,7 @@ import (
 // escapes, and more members than a stencil may have, make none.
 func (s *scanner) cut(root *node) {
 	t := &s.stencil
-	if len(s.p) > stencilText {
+	if len(s.p) > stencilMost {
 		t.discard()
 		return
 	}
@@ -22,6 +22,9 @@ func (s *scanner) cut(root *node) {
 		return
 	}
 	t.holes, t.tail, t.labels = c.holes, c.text[c.from:], 0
+	if t.desk == nil {
+		t.desk = new(desk)
+	}
 	if !s.mixed {
 		t.labels = c.rank()
 	}
@@ -60,12 +63,11 @@ func (c *cutter) object(i int, n *node, depth int) int {
 // hole adds the hole of the member x.
 func (c *cutter) hole(x key, value int, child *node, depth int) {
 	s, text := c.s, c.text[c.from:value]
-	h := hole{text: text, n: int32(len(text)), lastAt: int32(max(0, len(text)-8)), mask: ^uint64(0),
-		slot: -1, rank: -1, plain: text[0] == ',', child: child, depth: depth,
+	h := hole{text: text, n: int32(len(text)), slot: -1, rank: -1, plain: text[0] == ',', child: child, depth: depth,
 		key: x.off - uint32(c.from), name: x.n, path: append([]byte(nil), s.labels.path...)}
-	h.first, h.last = wordOf(text), wordOf(text[h.lastAt:])
-	if len(text) < 8 {
-		h.mask >>= 64 - 8*len(text)
+	for i := range h.words {
+		part := text[min(8*i, len(text)):min(8*i+8, len(text))]
+		h.words[i], h.masks[i] = wordOf(part), ^uint64(0)>>(64-8*len(part))
 	}
 	if child != nil && child.role == roleSlot {
 		h.slot = int32(child.slot)
