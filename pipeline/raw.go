@@ -368,7 +368,7 @@ func (r *rawReader) alertsRecord(home int32, at correlate.Time, c *correlate.Rec
 	n := len(r.values)
 	r.values = wire.Append(r.values, c)
 	if len(r.spare) == 0 {
-		r.spare = make([]kgo.Record, 64)
+		r.spare = make([]kgo.Record, 256)
 	}
 	rec := &r.spare[0]
 	r.spare = r.spare[1:]

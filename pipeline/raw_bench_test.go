@@ -78,14 +78,14 @@ type folds struct {
 	records [4][]kgo.Record
 	due     [4][]*kgo.Record
 	next    [4]int64
-	values  []byte
+	values  [4][]byte
 	block   []byte
 	blocks  int
 	seed    maphash.Seed
 }
 
 func newFolds(b *testing.B) *folds {
-	f := &folds{b: b, seed: maphash.MakeSeed(), values: make([]byte, 0, foldBatch*12_000)}
+	f := &folds{b: b, seed: maphash.MakeSeed()}
 	in := &intake{metrics: newMetrics(prometheus.NewRegistry()), status: newStatus(), race: newRace(),
 		o: &Options{Clock: correlate.ClockAppend,
 			Topics: Topics{Raw: []RawTopic{{Name: "raw", Partitions: 4,
@@ -102,32 +102,32 @@ func newFolds(b *testing.B) *folds {
 			b.Fatal(err)
 		}
 		f.readers[p] = r
-		f.records[p] = make([]kgo.Record, foldBatch)
+		f.records[p], f.values[p] = make([]kgo.Record, foldBatch), make([]byte, 0, foldBatch*500)
 	}
 	return f
 }
 
 // fill makes the next batch of each partition and reports whether there is any.
 func (f *folds) fill(l *workload.Load) bool {
-	f.values = f.values[:0]
 	for p := range f.due {
-		f.due[p] = f.due[p][:0]
+		f.due[p], f.values[p] = f.due[p][:0], f.values[p][:0]
 	}
-	for range foldBatch {
+	n := 0
+	for ; n < foldBatch; n++ {
 		value, key, ok := l.Next()
 		if !ok {
 			break
 		}
 		p := maphash.Bytes(f.seed, key) % uint64(len(f.due))
-		n := len(f.values)
-		f.values = append(f.values, value...)
+		from := len(f.values[p])
+		f.values[p] = append(f.values[p], value...)
 		rec := &f.records[p][len(f.due[p])]
-		*rec = kgo.Record{Topic: "raw", Partition: int32(p), Offset: f.next[p], Value: f.values[n:],
+		*rec = kgo.Record{Topic: "raw", Partition: int32(p), Offset: f.next[p], Value: f.values[p][from:],
 			Timestamp: time.UnixMilli(1_767_225_600_000 + f.next[p]/100)}
 		f.due[p] = append(f.due[p], rec)
 		f.next[p]++
 	}
-	return len(f.values) > 0
+	return n > 0
 }
 
 // fold is rawReader.read without a client.
