@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"unsafe"
 
 	"quell/correlate"
@@ -37,7 +38,8 @@ func boolByte(b bool) byte {
 	return 0
 }
 
-// Reader reads fields from Src. After the first error every read returns zero and Err stays.
+// Reader reads fields from Src. After the first error Src is empty, so that every read fails, returns
+// zero and leaves Err as it is.
 type Reader struct {
 	Src []byte
 	Err error
@@ -45,12 +47,17 @@ type Reader struct {
 	batch *Decoder // whose batch strings and lists live as long as; nil: copies
 }
 
+func (d *Reader) fail(err error) {
+	if d.Err == nil {
+		d.Err = err
+	}
+	d.Src = nil
+}
+
 // Take returns the next n bytes, a view, or nil after an error.
 func (d *Reader) Take(n int) []byte {
-	if d.Err != nil || n < 0 || n > len(d.Src) {
-		if d.Err == nil {
-			d.Err = ErrTruncated
-		}
+	if n < 0 || n > len(d.Src) {
+		d.fail(ErrTruncated)
 		return nil
 	}
 	b := d.Src[:n]
@@ -60,35 +67,49 @@ func (d *Reader) Take(n int) []byte {
 
 // Byte returns the next byte.
 func (d *Reader) Byte() byte {
-	if b := d.Take(1); b != nil {
-		return b[0]
+	if len(d.Src) == 0 {
+		d.fail(ErrTruncated)
+		return 0
 	}
-	return 0
+	b := d.Src[0]
+	d.Src = d.Src[1:]
+	return b
 }
 
 // Uint reads a varint.
 func (d *Reader) Uint() uint64 {
-	if len(d.Src) > 0 && d.Src[0] < 0x80 && d.Err == nil { // nearly every length
+	if len(d.Src) > 0 && d.Src[0] < 0x80 { // nearly every length
 		v := d.Src[0]
 		d.Src = d.Src[1:]
 		return uint64(v)
 	}
-	v, n := binary.Uvarint(d.Src)
-	return advance(d, v, n)
+	return d.long()
 }
 
 // Int reads a zig-zag varint.
 func (d *Reader) Int() int64 {
-	v, n := binary.Varint(d.Src)
-	return advance(d, v, n)
+	v := d.Uint()
+	return int64(v>>1) ^ -int64(v&1)
 }
 
-func advance[T int64 | uint64](d *Reader, v T, n int) T {
-	if d.Err != nil {
-		return 0
+// long reads a varint of several bytes. Nearly all of those are times and offsets: one of up to eight
+// bytes is taken from one word, whose groups of seven bits move together in three steps. That takes
+// half the time of a loop that cannot be foreseen.
+func (d *Reader) long() uint64 {
+	const tops = 0x8080808080808080
+	if len(d.Src) >= 8 {
+		x := binary.LittleEndian.Uint64(d.Src)
+		if ends := ^x & tops; ends != 0 {
+			d.Src = d.Src[bits.TrailingZeros64(ends)/8+1:]
+			x &= (ends ^ (ends - 1)) &^ tops
+			x = x&0x007f007f007f007f | x&0x7f007f007f007f00>>1
+			x = x&0x00003fff00003fff | x&0x3fff00003fff0000>>2
+			return x&0x000000000fffffff | x&0x0fffffff00000000>>4
+		}
 	}
+	v, n := binary.Uvarint(d.Src)
 	if n <= 0 {
-		d.Err = ErrTruncated
+		d.fail(ErrTruncated)
 		return 0
 	}
 	d.Src = d.Src[n:]
@@ -99,10 +120,8 @@ func advance[T int64 | uint64](d *Reader, v T, n int) T {
 // that a forged count cannot make anybody allocate more than the value's own size allows.
 func (d *Reader) Count(min int) int {
 	n := d.Uint()
-	if d.Err == nil && n > uint64(len(d.Src)/min) {
-		d.Err = fmt.Errorf("wire: %d elements announced, %d bytes left", n, len(d.Src))
-	}
-	if d.Err != nil {
+	if n > uint64(len(d.Src)/min) {
+		d.fail(fmt.Errorf("wire: %d elements announced, %d bytes left", n, len(d.Src)))
 		return 0
 	}
 	return int(n)
@@ -111,10 +130,11 @@ func (d *Reader) Count(min int) int {
 // String reads a string, a copy (of a Decoder: a view).
 func (d *Reader) String() string {
 	n := d.Uint()
-	if d.Err == nil && n > uint64(len(d.Src)) {
-		d.Err = ErrTruncated
+	if n > uint64(len(d.Src)) {
+		d.fail(ErrTruncated)
+		return ""
 	}
-	if d.Err != nil || n == 0 {
+	if n == 0 {
 		return ""
 	}
 	b := d.Src[:n]

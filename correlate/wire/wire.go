@@ -134,14 +134,11 @@ func ReadAlert(d *Reader, a *correlate.Alert) {
 	a.FirstOffset, a.Episode, a.Epoch = d.Int(), d.Int(), d.Uint()
 	a.Verdict, a.Flush = correlate.Verdict(d.Byte()), d.Byte() != 0
 	a.Severity, a.Status = correlate.Severity(d.Byte()), correlate.Status(d.Byte())
-	for _, s := range [...]*string{&a.Scope, &a.Source, &a.Service, &a.Entity, &a.Check,
-		&a.Summary, &a.URL, &a.Value} {
-		*s = d.String()
-	}
+	a.Scope, a.Source, a.Service, a.Entity = d.String(), d.String(), d.String(), d.String()
+	a.Check, a.Summary, a.URL, a.Value = d.String(), d.String(), d.String(), d.String()
 	a.Labels = d.Labels()
-	for _, t := range [...]*correlate.Time{&a.First, &a.Since, &a.Last, &a.Received} {
-		*t = correlate.Time(d.Int())
-	}
+	a.First, a.Since = correlate.Time(d.Int()), correlate.Time(d.Int())
+	a.Last, a.Received = correlate.Time(d.Int()), correlate.Time(d.Int())
 	a.Count, a.Behind = d.Uint(), d.Int()
 }
 

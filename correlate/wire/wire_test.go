@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"reflect"
 	"testing"
 
@@ -90,6 +91,32 @@ func TestADecoderUsesItsMemoryAgain(t *testing.T) {
 	batch()
 	if n := testing.AllocsPerRun(5, batch); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// Integers of every length are read as encoding/binary reads them, with and without bytes behind.
+func TestIntegers(t *testing.T) {
+	for shift := range 64 {
+		for _, v := range []uint64{1 << shift, 1<<shift - 1, 1<<shift + 1, 0x5555555555555555 >> shift, ^uint64(0) >> shift} {
+			for _, behind := range []int{0, 1, 7, 20} {
+				b := append(binary.AppendUvarint(nil, v), bytes.Repeat([]byte{0xff}, behind)...)
+				d := wire.Reader{Src: b}
+				if got := d.Uint(); got != v || d.Err != nil || len(d.Src) != behind {
+					t.Fatalf("%x: %x, %v, %d bytes left of %d", b, got, d.Err, len(d.Src), behind)
+				}
+				b = append(binary.AppendVarint(nil, -int64(v)), b...)
+				d = wire.Reader{Src: b}
+				if got := d.Int(); got != -int64(v) || d.Err != nil {
+					t.Fatalf("%x: %d, %v", b, got, d.Err)
+				}
+			}
+		}
+	}
+	for _, b := range [][]byte{{}, {0x80}, bytes.Repeat([]byte{0x80}, 9), bytes.Repeat([]byte{0xff}, 11)} {
+		d := wire.Reader{Src: b}
+		if got := d.Uint(); got != 0 || d.Err == nil || d.Int() != 0 || d.Byte() != 0 || d.String() != "" {
+			t.Errorf("%x: %d, %v", b, got, d.Err)
+		}
 	}
 }
 
