@@ -150,5 +150,6 @@
 //
 // engine.go steps, correlate.go decides about one record, window.go and group.go where it belongs,
 // join.go and lifecycle.go what follows for the incident, paging.go who hears of it, backlog.go who
-// hears of it later, timer.go and merge.go about time, snapshot.go and restore.go about state.
+// hears of it later, timer.go and merge.go about time, snapshot.go and restore.go about state, live.go,
+// texts.go and table.go about how a million alerts lie in memory.
 package correlate
