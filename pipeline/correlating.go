@@ -249,7 +249,7 @@ type Divergence struct {
 func (d *Divergence) Error() string {
 	return fmt.Sprintf("%s/%d diverges at position %d: up to %d the replay reproduces what was committed, "+
 		"behind the records [%d, %d) it does not; nothing was emitted and the partition stands still. Run "+
-		"the release of quell that committed it, or accept what the replay gives with `quell checkpoints "+
+		"the release of quell and the limits that committed it, or accept what the replay gives with `quell checkpoints "+
 		"reset %s`", d.Topic, d.Partition, d.Position, d.Agreed, d.Agreed, d.Position, d.Unit)
 }
 

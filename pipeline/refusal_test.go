@@ -5,15 +5,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"quell/correlate"
+	"quell/correlate/archive"
 	"quell/pipeline"
+	"quell/pipeline/embedded"
 	"quell/rules"
 )
 
@@ -81,7 +87,7 @@ func TestRefusals(t *testing.T) {
 			if _, err := w.adm.CreatePartitions(w.t.Context(), 1, "pages"); err != nil {
 				w.t.Fatal(err)
 			}
-		}, []string{"topic pages has 2 partitions, 1 are configured"}},
+		}, []string{"topic pages has 2 partitions, 1 are configured", "configure another name", "quell topics create"}},
 		{"a topic keeps records shorter than a checkpoint may be old", keeps("events", time.Minute),
 			[]string{"topic events keeps records for 1m0s", "retention.ms", "quell topics create"}},
 		{"alerts carry another kind of time", func(w *world) {
@@ -105,6 +111,61 @@ func TestRefusals(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Brokers that could tear a transaction are refused, with the command that mends it.
+func TestOldTransactionsAreRefused(t *testing.T) {
+	var cluster *kfake.Cluster
+	b, err := embedded.New(embedded.Options{Cluster: func(c *kfake.Cluster) { cluster = c }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, "broker", b.Run)
+	<-b.Ready()
+	w := newWorldOn(t, pipeline.Kafka{Brokers: []string{b.Addr()}}, nil)
+	answer, err := kmsg.NewPtrApiVersionsRequest().RequestWith(t.Context(), w.cl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range answer.FinalizedFeatures {
+		if f := &answer.FinalizedFeatures[i]; f.Name == "transaction.version" {
+			f.MaxVersionLevel, f.MinVersionLevel = 1, 1
+		}
+	}
+	cluster.ControlKey(int16(kmsg.ApiVersions), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		old := *answer
+		old.Version = min(r.GetVersion(), answer.Version)
+		return &old, nil, true
+	})
+	for _, want := range []string{"transaction.version=2", "kafka-features.sh upgrade"} {
+		if err := w.fails(); !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\ndoes not say %q", err, want)
+		}
+	}
+}
+
+// A checkpoint of another intake configuration is not used but for its position: the deduplication
+// starts anew, which costs an alert that is said to be new once more, and no record is read twice.
+func TestAnotherEpoch(t *testing.T) {
+	w := newWorld(t, nil)
+	w.worked()
+	w.options.Intake.Epoch++
+	_, stop := w.start()
+	w.send(0, event("shop", "pod-1", "critical", "firing"))
+	eventually(t, "both events are archived", func() bool { return len(w.archive.Rows(archive.TableEvents)) == 2 })
+	stop()
+	for i, row := range w.archive.Rows(archive.TableEvents) {
+		if row["verdict"] != correlate.VerdictNew.String() {
+			t.Errorf("event %d is %v, want it to be new in its epoch", i, row["verdict"])
+		}
+	}
+	if got := w.archive.Offsets(archive.TableEvents, "events", 0); !slices.Equal(got, []int64{0, 1}) {
+		t.Errorf("positions %v are archived, want 0 and 1", got)
+	}
+	if n := len(w.pages()); n != 1 {
+		t.Errorf("%d pages, want the one: the alert is the same", n)
 	}
 }
 

@@ -232,8 +232,9 @@ func missingTopics(ctx context.Context, adm *kadm.Client, specs []TopicSpec) ([]
 		}
 		if n := int32(len(d.Partitions)); s.Exact && n != s.Partitions {
 			return nil, fmt.Errorf("topic %s has %d partitions, %d are configured: partition counts "+
-				"are part of what incident ids and positions mean; configure %d, or use other topic "+
-				"names", s.Name, n, s.Partitions, n)
+				"are part of what incident ids and positions mean, and what quell writes goes to the "+
+				"partition that it comes from: %s, or, if all of quell's topics were made for %d, "+
+				"configure that", s.Name, n, s.Partitions, anotherName, n)
 		}
 	}
 	return missing, nil

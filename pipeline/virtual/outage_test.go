@@ -3,12 +3,14 @@
 package virtual
 
 import (
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"quell/correlate"
 	"quell/correlate/archive"
 	"quell/pipeline"
 )
@@ -25,16 +27,18 @@ func TestOutage(t *testing.T) {
 			in := w.start("intake", only(pipeline.Roles{Intake: true, Archive: true}))
 			w.flow(20, 10*time.Second)
 			in.kill()
-			w.flow(30, time.Hour)
+			w.missed()
 			w.start("intake", only(pipeline.Roles{Intake: true, Archive: true}))
+			w.toldOnce()
 		}},
 		{"correlate for an hour", func(w *world) {
 			w.start("intake", only(pipeline.Roles{Intake: true}), unhurried)
 			p := w.start("correlate", only(pipeline.Roles{Correlate: true}))
 			w.flow(20, 10*time.Second)
 			p.kill()
-			w.flow(30, time.Hour)
+			w.missed()
 			w.start("correlate", only(pipeline.Roles{Correlate: true, Archive: true}))
+			w.toldOnce()
 		}},
 		{"the archive for a day", func(w *world) {
 			paging := w.start("paging", only(pipeline.Roles{Intake: true, Correlate: true}))
@@ -61,6 +65,40 @@ func TestOutage(t *testing.T) {
 				w.finish()
 			})
 		})
+	}
+}
+
+// missed is an hour that somebody misses: an alert of svc-x comes and clears in it, one of svc-y stays.
+func (w *world) missed() {
+	w.flow(10, 20*time.Minute)
+	w.send(0, event("gone-x", "critical", "firing"))
+	w.send(0, event("here-y", "critical", "firing"))
+	w.alive["here-y"] = 1
+	w.flow(10, 20*time.Minute)
+	w.send(0, event("gone-x", "critical", "resolved"))
+	w.flow(10, 20*time.Minute)
+}
+
+// toldOnce demands that the backlog pages once for what stayed, and not for what had cleared. (That
+// it is over, because nothing is heard of it any more, is another page.)
+func (w *world) toldOnce() {
+	pages := func(service string) (n int) {
+		for _, r := range w.read("pages") {
+			var p correlate.Page
+			if err := json.Unmarshal(r.Value, &p); err != nil {
+				w.t.Fatal(err)
+			}
+			if p.Service == service && p.Reason != correlate.ReasonAllResolved {
+				n++
+			}
+		}
+		return n
+	}
+	w.eventually("what stayed pages", func() bool { return pages("svc-y") > 0 })
+	time.Sleep(time.Minute)
+	if x, y := pages("svc-x"), pages("svc-y"); x != 0 || y != 1 {
+		w.t.Errorf("behind the backlog there are %d pages for what had cleared, want none, and %d for what "+
+			"stayed, want one", x, y)
 	}
 }
 
