@@ -249,8 +249,8 @@ type Divergence struct {
 func (d *Divergence) Error() string {
 	return fmt.Sprintf("%s/%d diverges at position %d: up to %d the replay reproduces what was committed, "+
 		"behind the records [%d, %d) it does not; nothing was emitted and the partition stands still. Run "+
-		"the release of quell and the limits that committed it, or accept what the replay gives with `quell checkpoints "+
-		"reset %s`", d.Topic, d.Partition, d.Position, d.Agreed, d.Agreed, d.Position, d.Unit)
+		"the release of quell that committed it, with the limits of then, or accept what the replay gives "+
+		"with `quell checkpoints reset %s`", d.Topic, d.Partition, d.Position, d.Agreed, d.Agreed, d.Position, d.Unit)
 }
 
 // adoptRules asks, by a record, for the configured rule set to be put in force, if it is not.

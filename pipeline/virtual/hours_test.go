@@ -17,9 +17,9 @@ import (
 // dedup windows, sessions, timers and the memory of incidents end between any two faults, which they
 // do not in the minutes of the other tests.
 func TestHours(t *testing.T) {
-	each(t, 3, func(t *testing.T, seed uint64) {
+	each(t, 2, func(t *testing.T, seed uint64) {
 		inBubble(t, seed, nil, func(w *world) {
-			w.hours(4 * time.Hour)
+			w.hours(3 * time.Hour)
 			w.finish()
 		})
 	})
