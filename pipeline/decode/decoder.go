@@ -161,11 +161,6 @@ func (f field) of(ev *correlate.Event) *string {
 // forPeople tells whether the field decides nothing, so that it may be cut.
 func (f field) forPeople() bool { return f >= fieldSummary }
 
-// isText tells whether the field is kept as it is written.
-func (f field) isText() bool {
-	return f != fieldTime && f != fieldSeverity && f != fieldStatus && f != fieldLabels
-}
-
 // most returns how many bytes the field may have.
 func (d *Decoder) most(f field) int {
 	if f.forPeople() {

@@ -36,6 +36,7 @@ type cutter struct {
 	text  string // the payload: the holes keep it
 	from  int    // end of the value before
 	holes []hole
+	loose bool // an object or an array in a hole became labels
 }
 
 // object cuts the holes of the object whose brace stands at i and which is not empty. It returns
@@ -88,6 +89,9 @@ func wordOf(text string) uint64 {
 // rank finds the order of the labels that the holes' scalars become and returns their number, or 0
 // if that depends on more than which of them there are.
 func (c *cutter) rank() int {
+	if c.loose {
+		return 0
+	}
 	l, named := &c.s.limits, []*hole{}
 	for k := range c.holes {
 		h := &c.holes[k]
@@ -115,6 +119,7 @@ func (c *cutter) rank() int {
 func (c *cutter) value(x key, i int, child *node, depth int) int {
 	s, p := c.s, c.s.p
 	if p[i] != '{' || p[space(p, i+1)] == '}' {
+		c.loose = c.loose || child != nil && child.flattens() && (p[i] == '{' || p[i] == '[')
 		c.from = s.skip(i, depth)
 		return c.from
 	}
