@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"hash/maphash"
+	"log/slog"
 	"runtime"
 	"syscall"
 	"testing"
@@ -86,13 +87,7 @@ type folds struct {
 
 func newFolds(b *testing.B) *folds {
 	f := &folds{b: b, seed: maphash.MakeSeed()}
-	in := &intake{metrics: newMetrics(prometheus.NewRegistry()), status: newStatus(), race: newRace(),
-		o: &Options{Clock: correlate.ClockAppend,
-			Topics: Topics{Raw: []RawTopic{{Name: "raw", Partitions: 4,
-				Format: decode.Native(decode.Options{Exact: []string{"cluster"}}, decode.KeepUnknown)}},
-				Alerts: "alerts", Archive: "archive", AlertsPartitions: 1, ArchivePartitions: 4},
-			Intake: Intake{MaxSkew: 24 * correlate.Hour, Visible: []string{"cluster"}, Dedup: dedup.Config{
-				PassOn: []string{"cluster"}, Window: correlate.Hour, UpdateInterval: correlate.Hour}}}}
+	in := foldIntake()
 	for p := range f.readers {
 		out := newOutbox(b.Context(), nil)
 		refusal := errors.New("nothing is produced")
@@ -105,6 +100,17 @@ func newFolds(b *testing.B) *folds {
 		f.records[p], f.values[p] = make([]kgo.Record, foldBatch), make([]byte, 0, foldBatch*500)
 	}
 	return f
+}
+
+// foldIntake is an intake that knows what to do with records, and no brokers.
+func foldIntake() *intake {
+	return &intake{metrics: newMetrics(prometheus.NewRegistry()), status: newStatus(), race: newRace(), log: slog.New(slog.DiscardHandler),
+		o: &Options{Clock: correlate.ClockAppend,
+			Topics: Topics{Raw: []RawTopic{{Name: "raw", Partitions: 4,
+				Format: decode.Native(decode.Options{Exact: []string{"cluster"}}, decode.KeepUnknown)}},
+				Alerts: "alerts", Archive: "archive", AlertsPartitions: 1, ArchivePartitions: 4},
+			Intake: Intake{MaxSkew: 24 * correlate.Hour, Visible: []string{"cluster"}, Dedup: dedup.Config{
+				PassOn: []string{"cluster"}, Window: correlate.Hour, UpdateInterval: correlate.Hour}}}}
 }
 
 // fill makes the next batch of each partition and reports whether there is any.

@@ -212,6 +212,15 @@ func FuzzTime(f *testing.F) {
 		if want, err := twinRFC3339(s); ok != (err == nil) || ok && got != want {
 			t.Errorf("rfc3339 %q: got %v, %v, want %v, %v", s, got, ok, want, err)
 		}
+		var m minute
+		if len(s) > 19 { // another second of the same minute before
+			m.rfc3339(s[:17] + "07" + s[19:])
+		}
+		for range 2 {
+			if again, ok2 := m.rfc3339(s); ok2 != ok || ok && again != got {
+				t.Errorf("rfc3339 %q: got %v, %v, behind its minute %v, %v", s, got, ok, again, ok2)
+			}
+		}
 		got, ok = epoch(s, unitAuto)
 		if want, err := twinEpoch(s); ok != (err == nil) || ok && got != want {
 			t.Errorf("epoch %q: got %v, %v, want %v, %v", s, got, ok, want, err)

@@ -105,7 +105,8 @@ func TestRestoreRefuses(t *testing.T) {
 		}),
 		"nothing in it": sealed(func(b []byte) []byte { return b[:len(magic)] }),
 	} {
-		if _, err := RestoreTable(Config{}, src); !errors.Is(err, ErrSnapshot) {
+		_, err := RestoreTable(Config{}, src)
+		if !errors.Is(err, ErrSnapshot) || errors.Is(err, ErrVersion) != (name == "another version") {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}

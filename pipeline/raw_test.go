@@ -1,0 +1,48 @@
+package pipeline
+
+import (
+	"errors"
+	"testing"
+
+	"quell/correlate"
+	"quell/pipeline/dedup"
+)
+
+// What a checkpoint makes of the table of the reader that begins with it.
+func TestRawReaderRestores(t *testing.T) {
+	in := foldIntake()
+	table, err := dedup.NewTable(in.o.Intake.Dedup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, _ := table.Advance(1_767_225_600_000)
+	table.Observe(&dedup.Sighting{Now: now, Fingerprint: correlate.Fingerprint{1}}, &correlate.Event{Time: now})
+	body := table.AppendSnapshot(nil)
+	const version = 11 // of the snapshot's bytes
+	former := append([]byte(nil), body...)
+	former[version]--
+	torn := append([]byte(nil), body[:len(body)-1]...)
+	for _, c := range []struct {
+		name     string
+		epoch    uint64
+		body     []byte
+		entries  int
+		unusable bool
+	}{
+		{"its own", 0, body, 1, false},
+		{"another configuration's", 7, body, 0, false},
+		{"another version's", 0, former, 0, false},
+		{"a torn one", 0, torn, 0, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			st := &unitState{manifest: &manifest{Position: 5, Epoch: c.epoch}, body: c.body}
+			r, err := newRawReader(in, partition{"raw", 0}, newOutbox(t.Context(), nil), 5, st)
+			if errors.Is(err, dedup.ErrSnapshot) != c.unusable {
+				t.Fatalf("error %v", err)
+			}
+			if err == nil && r.table.Len() != c.entries {
+				t.Errorf("%d entries, want %d", r.table.Len(), c.entries)
+			}
+		})
+	}
+}
