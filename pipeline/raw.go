@@ -101,8 +101,8 @@ func (r *rawReader) restore(st *unitState) error {
 	var err error
 	r.table, err = dedup.RestoreTable(cfg, st.body)
 	if errors.Is(err, dedup.ErrVersion) {
-		r.in.log.Warn("the checkpoint is of another version of quell: deduplication starts anew", "topic", r.raw.Topic,
-			"partition", r.raw.Partition, "position", r.next, "error", err)
+		r.in.log.Warn("the checkpoint is of another version of quell: deduplication starts anew",
+			"topic", r.raw.Topic, "partition", r.raw.Partition, "position", r.next, "error", err)
 		r.table, err = dedup.NewTable(cfg)
 	}
 	return err
@@ -207,7 +207,8 @@ func (r *rawReader) hear(group []*kgo.Record) {
 		}
 		h := &r.group[i]
 		h.at = correlate.Time(rec.Timestamp.UnixMilli())
-		h.notes, h.no = r.decoder.Decode(rec.Value, decode.RecordMeta{Topic: rec.Topic, Time: h.at}, &r.events[i])
+		meta := decode.RecordMeta{Topic: rec.Topic, Time: h.at}
+		h.notes, h.no = r.decoder.Decode(rec.Value, meta, &r.events[i])
 	}
 	n := len(group)
 	r.identity.Fingerprints(r.events[:n], r.prints[:n])
@@ -247,7 +248,8 @@ func (r *rawReader) one(rec *kgo.Record, i int) {
 	}
 	home := r.homeOf(ev.Scope)
 	s := &r.sighting
-	s.Now, s.Offset, s.Fingerprint, s.Home, s.Ahead = now, rec.Offset, *fp, uint16(home), &r.foreseen[i]
+	s.Now, s.Offset, s.Fingerprint = now, rec.Offset, *fp
+	s.Home, s.Ahead = uint16(home), &r.foreseen[i]
 	seen := r.table.Observe(s, ev)
 	r.keep(ev, seen.Verdict, fp, rec.Offset, ts, clamped)
 	switch seen.Verdict {
@@ -300,8 +302,8 @@ func (r *rawReader) keep(ev *correlate.Event, v correlate.Verdict, fp *correlate
 }
 
 // pass sends an alert record for an event.
-func (r *rawReader) pass(ev *correlate.Event, fp *correlate.Fingerprint, offset int64, ts, now correlate.Time,
-	home int32, seen *dedup.Seen) {
+func (r *rawReader) pass(ev *correlate.Event, fp *correlate.Fingerprint, offset int64,
+	ts, now correlate.Time, home int32, seen *dedup.Seen) {
 	a := &r.alert
 	*a = correlate.Alert{}
 	a.Fingerprint, a.Raw.RawPartition, a.Raw.Offset = *fp, r.raw, offset
