@@ -136,7 +136,7 @@ func (in *intake) read(ctx, work context.Context, part partition, sh *shard, kp 
 	if err != nil {
 		return err
 	}
-	out := newOutbox(work, sh.cl)
+	out := newOutbox(work, sh.cl, sh.wake)
 	var r reader
 	if part.topic == in.o.Topics.Responses {
 		r = newResponseReader(in, part, out, from)

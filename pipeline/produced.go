@@ -39,14 +39,16 @@ type outbox struct {
 	now     int // generation of what is produced next
 	unacked [2]atomic.Int64
 	drained chan struct{} // has a token when a generation may have become empty
+	wake    func()        // is called when everything has been acknowledged
 
 	// The promises, made once: a method's value is made anew wherever it is written.
 	ack, ackBlock [2]func(*kgo.Record, error)
 }
 
-// newOutbox returns an outbox whose records may wait for the brokers until ctx ends.
-func newOutbox(ctx context.Context, cl *kgo.Client) *outbox {
-	o := &outbox{cl: cl, drained: make(chan struct{}, 1), at: time.Now()}
+// newOutbox returns an outbox whose records may wait for the brokers until ctx ends. wake is called
+// each time when everything that was produced has been acknowledged; it must not wait.
+func newOutbox(ctx context.Context, cl *kgo.Client, wake func()) *outbox {
+	o := &outbox{cl: cl, drained: make(chan struct{}, 1), wake: wake, at: time.Now()}
 	o.ctx, o.end = context.WithCancel(ctx)
 	for g := range o.ack {
 		o.ack[g] = func(r *kgo.Record, err error) { o.acknowledged(g, r, err) }
@@ -98,6 +100,9 @@ func (o *outbox) acknowledged(g int, r *kgo.Record, err error) {
 		select {
 		case o.drained <- struct{}{}:
 		default:
+		}
+		if o.settled() {
+			o.wake()
 		}
 	}
 }

@@ -68,7 +68,7 @@ type holding struct {
 }
 
 // pollRecords bounds a batch.
-const pollRecords = 8192
+const pollRecords = 65536
 
 // checkpointBytes bounds how many bytes a second the checkpoints of one partition may write: a
 // table of a million fingerprints (60 MB) is kept every 15 s, and not, at any cost to whoever has
@@ -98,6 +98,10 @@ func (s *shard) change(f func()) {
 		s.wakePoll()
 	}
 }
+
+// wake interrupts the poll: something may be tended to. What was acknowledged is so told at once, and
+// not after the poll of a log that has ended.
+func (s *shard) wake() { s.change(func() {}) }
 
 // Run polls until ctx ends; by then every holder must have left or been told.
 func (s *shard) Run(ctx context.Context) error {
@@ -242,7 +246,7 @@ func (s *shard) save(h *holding) {
 			err = h.keeper.save(h.work, m, h.body)
 		}
 		h.saving <- err
-		s.change(func() {})
+		s.wake()
 	}()
 }
 
