@@ -39,7 +39,10 @@ func (p *recycled) PutDecompressBytes(b []byte) { p.bytes.put(b) }
 // classes are pools of slices by capacity, eight classes from one power of two to the next: a slice
 // has at most an eighth more than was asked for. The garbage collector empties them when they are
 // not used.
-type classes[T any] struct{ pools [8 * 32]sync.Pool }
+type classes[T any] struct {
+	pools [8 * 32]sync.Pool // of *[]T
+	bare  sync.Pool         // of *[]T that point to nothing: what a pool keeps must be a pointer
+}
 
 // leastClass is the smallest capacity that is worth a class.
 const leastClass = 16
@@ -57,8 +60,11 @@ func (c *classes[T]) get(n int) []T {
 	if class >= len(c.pools) {
 		return make([]T, n)
 	}
-	if s, ok := c.pools[class].Get().(*[]T); ok {
-		return (*s)[:capacity]
+	if p, ok := c.pools[class].Get().(*[]T); ok {
+		s := *p
+		*p = nil
+		c.bare.Put(p)
+		return s[:capacity]
 	}
 	return make([]T, capacity)
 }
@@ -72,6 +78,10 @@ func (c *classes[T]) put(s []T) {
 	if cap(s) < leastClass || class >= len(c.pools) {
 		return
 	}
-	s = s[:0]
-	c.pools[class].Put(&s)
+	p, ok := c.bare.Get().(*[]T)
+	if !ok {
+		p = new([]T)
+	}
+	*p = s[:0]
+	c.pools[class].Put(p)
 }
