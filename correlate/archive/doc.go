@@ -13,12 +13,16 @@
 // each table that got rows. A section is a list of columns, each of one of the [kind]s that a
 // ClickHouse type of a closed list maps to:
 //
-//	fixed   value bytes, little endian; or one value that stands for all rows
+//	fixed   value bytes, little endian; or one value that stands for all rows; or, of positions that
+//	        follow each other, the first
 //	text    each string behind its length (uvarint)
 //	word    LowCardinality(String): a dictionary of strings, and an index a row of 0, 1, 2 or 4
 //	        bytes (0 when the dictionary has one entry)
 //	list    Map and Array: a size a row, and the elements' columns
 //	maybe   Nullable: a byte a row (1 is NULL), and the value bytes
+//
+// The bytes of a column are packed (S2) where that makes them smaller by an eighth, each column for
+// itself and once: Kafka's clients compress such a block no further, and [Decode] unpacks it.
 //
 // Lists keep sizes, ClickHouse wants running sums; dictionaries are merged and indexes rewritten:
 // [Native] does both while it writes the block, without looking at a value. Dictionaries were
@@ -30,8 +34,9 @@
 // Rows of a section are in the order of their positions, and every section has the columns topic,
 // partition, offset and archive_day; so a repeated position can be cut away ([Section.TrimBefore])
 // and one insert lands in one part. [Decode] trusts nothing: every length, index, size and order is
-// checked, what it accepts can be written without further checks, and an unknown version or type is
-// refused by name. Times outside of [MinTime] and [MaxTime] (years 1900 to 2261) are clamped to
+// checked, what it accepts can be written without further checks, what unpacking takes is bounded by
+// [MaxBytes], and an unknown version or type is refused by name; version 1, which packed nothing, is
+// read. Times outside of [MinTime] and [MaxTime] (years 1900 to 2261) are clamped to
 // them; of an event this is told in its column clamped. Nothing is refused for its time.
 //
 // # What it does not

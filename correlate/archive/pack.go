@@ -12,10 +12,9 @@ import (
 // bytes it unpacks to.
 //
 // Packing is done here, and by no codec of Kafka's, because here each column is at hand for itself,
-// still in the builder: what does not shrink (identifiers) is copied once and looked at no more, the
-// others find what resembles them near by, and the block need not be put together before it is
-// packed. Of a storm, it takes three quarters of the time that Snappy takes for the whole block,
-// and the block that everybody after us copies and checks has a quarter of the bytes.
+// still in the builder. What does not shrink (identifiers) is copied once and looked at no more. To
+// pack the columns takes as long as Snappy takes for a whole block; what is saved is to put the block
+// together and copy it into a batch before, and that a broker which stamps the batch has to open it.
 
 // leastPacked is how many bytes are worth packing.
 const leastPacked = 64
