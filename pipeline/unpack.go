@@ -55,15 +55,67 @@ func (u *unpacker) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byt
 			return u.blocks(f, len(src))
 		}
 	case kgo.CodecSnappy:
-		if n, err := s2.DecodedLen(src); err == nil && n <= u.most && !framed(src) {
+		if framed(src) {
+			if n, ok := framedLen(src, u.most); ok {
+				return u.framed(src, n)
+			}
+		} else if n, err := s2.DecodedLen(src); err == nil && n <= u.most {
 			return u.snappy(src, n)
 		}
 	}
 	return u.other.Decompress(src, codec)
 }
 
-// framed reports whether Snappy blocks lie in the frame that the Java client writes.
-func framed(src []byte) bool { return len(src) > 16 && string(src[:8]) == "\x82SNAPPY\x00" }
+// framedHeader is how many bytes come before the blocks of a frame.
+const framedHeader = 16
+
+// framed reports whether Snappy blocks lie in the frame that the Java client writes, and franz-go
+// around large batches: 32 KiB a block, each behind its length.
+func framed(src []byte) bool {
+	return len(src) > framedHeader && string(src[:8]) == "\x82SNAPPY\x00"
+}
+
+// framedLen returns how much the blocks of a frame hold; false if that is not known or too much.
+func framedLen(src []byte, most int) (n int, ok bool) {
+	for rest := src[framedHeader:]; len(rest) > 0; {
+		block, more, ok := cutFramed(rest)
+		size, err := s2.DecodedLen(block)
+		if n += size; !ok || err != nil || n > most {
+			return 0, false
+		}
+		rest = more
+	}
+	return n, true
+}
+
+// cutFramed parts a block from what follows it.
+func cutFramed(src []byte) (block, rest []byte, ok bool) {
+	if len(src) < 4 {
+		return nil, nil, false
+	}
+	size := uint64(binary.BigEndian.Uint32(src))
+	if size > uint64(len(src)-4) {
+		return nil, nil, false
+	}
+	return src[4 : 4+size], src[4+size:], true
+}
+
+// framed decodes the blocks of a frame, which hold n bytes, one behind the other. The client does it
+// into memory of their own and copies it together.
+func (u *unpacker) framed(src []byte, n int) ([]byte, error) {
+	dst, at := u.memory.get(n), 0
+	for rest := src[framedHeader:]; len(rest) > 0; {
+		var block []byte
+		block, rest, _ = cutFramed(rest)
+		size, _ := s2.DecodedLen(block)
+		if _, err := s2.Decode(dst[at:at+size], block); err != nil {
+			u.giveBack(dst)
+			return nil, err
+		}
+		at += size
+	}
+	return dst[:at], nil
+}
 
 func (u *unpacker) snappy(src []byte, n int) ([]byte, error) {
 	dst := u.memory.get(n)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/pierrec/lz4/v4"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -66,6 +67,7 @@ func TestUnpack(t *testing.T) {
 			return append(frameWith(t, b[:half]), frameWith(t, b[half:])...)
 		}},
 		{"snappy", kgo.CodecSnappy, packed(t, kgo.SnappyCompression())},
+		{"snappy as the Java client frames it", kgo.CodecSnappy, framedSnappy},
 		{"gzip", kgo.CodecGzip, packed(t, kgo.GzipCompression())},
 		{"zstd", kgo.CodecZstd, packed(t, kgo.ZstdCompression())},
 	} {
@@ -80,6 +82,18 @@ func TestUnpack(t *testing.T) {
 				u.giveBack(got)
 			}
 		})
+	}
+}
+
+// framedSnappy returns b as Snappy blocks of 32 KiB in a frame.
+func framedSnappy(b []byte) []byte {
+	out := []byte("\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01")
+	for {
+		block := s2.EncodeSnappy(nil, b[:min(len(b), 32<<10)])
+		out = append(binary.BigEndian.AppendUint32(out, uint32(len(block))), block...)
+		if b = b[min(len(b), 32<<10):]; len(b) == 0 {
+			return out
+		}
 	}
 }
 
@@ -105,6 +119,10 @@ func TestUnpackRefuses(t *testing.T) {
 	}{
 		{"LZ4 bomb", kgo.CodecLz4, frameWith(t, bomb)},
 		{"snappy bomb", kgo.CodecSnappy, packed(t, kgo.SnappyCompression())(bomb)},
+		{"framed snappy bomb", kgo.CodecSnappy, framedSnappy(bomb)},
+		{"framed snappy cut in a block", kgo.CodecSnappy, framedSnappy(batchOf(5000))[:300]},
+		{"framed snappy cut in a length", kgo.CodecSnappy, append(framedSnappy(batchOf(5000)), 0, 0)},
+		{"framed snappy block that says nonsense", kgo.CodecSnappy, append(framedSnappy(batchOf(50)), 0, 0, 0, 3, 9, 255, 255)},
 		{"gzip bomb", kgo.CodecGzip, packed(t, kgo.GzipCompression())(bomb)},
 		{"zstd bomb", kgo.CodecZstd, packed(t, kgo.ZstdCompression())(bomb)},
 		{"LZ4 cut in a block", kgo.CodecLz4, frameWith(t, batchOf(5000))[:300]},
@@ -148,6 +166,24 @@ func FuzzUnpackLZ4(f *testing.F) {
 	})
 }
 
+// FuzzUnpackSnappy is the same for Snappy, framed or not.
+func FuzzUnpackSnappy(f *testing.F) {
+	f.Add(framedSnappy(batchOf(300)))
+	f.Add(framedSnappy(batchOf(70_000)))
+	f.Add(s2.EncodeSnappy(nil, batchOf(300)))
+	u := newTestUnpacker(f, 1<<20)
+	f.Fuzz(func(t *testing.T, src []byte) {
+		got, err := u.Decompress(src, kgo.CodecSnappy)
+		want, err2 := kgo.DefaultDecompressor().Decompress(src, kgo.CodecSnappy)
+		switch {
+		case err2 == nil && len(want) <= 1<<20 && err != nil:
+			t.Fatalf("refused what the client reads: %v", err)
+		case err2 == nil && err == nil && !bytes.Equal(got, want):
+			t.Fatalf("%q, the client reads %q", got, want)
+		}
+	})
+}
+
 // A slice comes back for as much as it can hold, and never for more.
 func TestSizeClasses(t *testing.T) {
 	last := -1
@@ -171,20 +207,28 @@ func TestSizeClasses(t *testing.T) {
 }
 
 func BenchmarkUnpack(b *testing.B) {
-	src := frameWith(b, batchOf(1<<20))
-	for name, d := range map[string]kgo.Decompressor{"own": newTestUnpacker(b, 64<<20),
-		"client": kgo.DefaultDecompressor()} {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(1 << 20)
-			for b.Loop() {
-				out, err := d.Decompress(src, kgo.CodecLz4)
-				if err != nil {
-					b.Fatal(err)
+	for _, c := range []struct {
+		name  string
+		codec kgo.CompressionCodecType
+		src   []byte
+	}{
+		{"LZ4", kgo.CodecLz4, frameWith(b, batchOf(1<<20))},
+		{"framed snappy", kgo.CodecSnappy, framedSnappy(batchOf(1 << 20))},
+	} {
+		for name, d := range map[string]kgo.Decompressor{"own": newTestUnpacker(b, 64<<20),
+			"client": kgo.DefaultDecompressor()} {
+			b.Run(c.name+"/"+name, func(b *testing.B) {
+				b.SetBytes(1 << 20)
+				for b.Loop() {
+					out, err := d.Decompress(c.src, c.codec)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if u, ok := d.(*unpacker); ok {
+						u.giveBack(out)
+					}
 				}
-				if u, ok := d.(*unpacker); ok {
-					u.giveBack(out)
-				}
-			}
-		})
+			})
+		}
 	}
 }
