@@ -13,8 +13,8 @@ import (
 
 // tuning is settings of tables that make inserts and merges cheaper and show in nothing else. They
 // are not part of schema.sql because releases of ClickHouse differ in which of them they have.
-// Measured on 26.7 with three million events of a storm, processor time a row, merges included:
-// 2.6-3.3 us without them and 100,000 rows an insert, 1.5 us with them and 200,000.
+// Measured on 26.7 with five million events of a storm, 200,000 rows an insert, processor time a row:
+// 0.8 us, with the merges of ten million 1.3; with ClickHouse's own 2.6-3.3 us.
 var tuning = [...]struct{ name, value, why string }{
 	{"auto_statistics_types", "''", "statistics of every column, counted at each insert and merge, " +
 		"which no query of ours needs: tables are read in their order"},
