@@ -89,7 +89,7 @@ func newFolds(b *testing.B) *folds {
 	f := &folds{b: b, seed: maphash.MakeSeed()}
 	in := foldIntake()
 	for p := range f.readers {
-		out := newOutbox(b.Context(), nil)
+		out := newOutbox(b.Context(), nil, func() {})
 		refusal := errors.New("nothing is produced")
 		out.err.Store(&refusal)
 		r, err := newRawReader(in, partition{"raw", int32(p)}, out, 0, &unitState{})

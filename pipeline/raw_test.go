@@ -36,7 +36,7 @@ func TestRawReaderRestores(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			st := &unitState{manifest: &manifest{Position: 5, Epoch: c.epoch}, body: c.body}
-			r, err := newRawReader(in, partition{"raw", 0}, newOutbox(t.Context(), nil), 5, st)
+			r, err := newRawReader(in, partition{"raw", 0}, newOutbox(t.Context(), nil, func() {}), 5, st)
 			if errors.Is(err, dedup.ErrSnapshot) != c.unusable {
 				t.Fatalf("error %v", err)
 			}
