@@ -51,60 +51,52 @@ func flatNode() *node {
 }
 
 func (native) make(d *Decoder, r RecordMeta, ev *correlate.Event) *Rejection {
-	odd := d.plain(fieldID, &ev.ID) | d.plain(fieldDedupKey, &ev.DedupKey) |
-		d.plain(fieldScope, &ev.Scope) | d.plain(fieldSource, &ev.Source) |
-		d.plain(fieldService, &ev.Service) | d.plain(fieldEntity, &ev.Entity) |
-		d.plain(fieldCheck, &ev.Check) | d.plain(fieldSummary, &ev.Summary) |
-		d.plain(fieldURL, &ev.URL) | d.plain(fieldValue, &ev.Value)
-	if odd != 0 {
-		for f := range d.slots {
-			if rejection := d.native(field(f), ev); rejection != nil {
+	d.plain(fieldID, &ev.ID)
+	d.plain(fieldDedupKey, &ev.DedupKey)
+	d.plain(fieldScope, &ev.Scope)
+	d.plain(fieldSource, &ev.Source)
+	d.plain(fieldService, &ev.Service)
+	d.plain(fieldEntity, &ev.Entity)
+	d.plain(fieldCheck, &ev.Check)
+	d.plain(fieldSummary, &ev.Summary)
+	d.plain(fieldURL, &ev.URL)
+	d.plain(fieldValue, &ev.Value)
+	for f := range d.slots {
+		if v := d.slots[f]; v.kind > kindNull {
+			if rejection := d.native(field(f), v, ev); rejection != nil {
+				rejection.Offset = int(v.off)
 				return rejection
 			}
-		}
-		return nil
-	}
-	for _, f := range [...]field{fieldTime, fieldSeverity, fieldStatus, fieldLabels} {
-		if rejection := d.native(f, ev); rejection != nil {
-			return rejection
 		}
 	}
 	return nil
 }
 
 // plain takes a text field that stands in the payload as it is and within its bound: the common case.
-// It returns 0 if nothing is left to do.
-func (d *Decoder) plain(f field, to *string) kind {
-	v := &d.slots[f]
-	if v.kind == kindString && int(v.n) <= d.most(f) {
+func (d *Decoder) plain(f field, to *string) {
+	if v := &d.slots[f]; v.kind == kindString && int(v.n) <= d.most(f) {
 		*to = view(d.p[v.off : v.off+v.n])
 		v.kind = kindAbsent
 	}
-	return v.kind
 }
 
 // native makes a field of anything else.
-func (d *Decoder) native(f field, ev *correlate.Event) (rejection *Rejection) {
-	v := d.slots[f]
+func (d *Decoder) native(f field, v slot, ev *correlate.Event) (rejection *Rejection) {
 	switch {
-	case v.kind <= kindNull:
 	case f == fieldTime:
-		rejection = d.nativeTime(v, ev)
+		return d.nativeTime(v, ev)
 	case f == fieldLabels:
 		if v.kind != kindObject {
-			rejection = badType(f, v, "an object")
+			return badType(f, v, "an object")
 		}
 	case v.kind != kindString && v.kind != kindEscaped && (f != fieldValue || v.kind != kindNumber):
-		rejection = badType(f, v, "a string")
+		return badType(f, v, "a string")
 	case f == fieldSeverity:
-		rejection = d.nativeSeverity(v, ev)
+		return d.nativeSeverity(v, ev)
 	case f == fieldStatus:
-		rejection = d.nativeStatus(v, ev)
+		return d.nativeStatus(v, ev)
 	default:
 		*f.of(ev), rejection = d.bounded(f, d.text(v))
-	}
-	if rejection != nil {
-		rejection.Offset = int(v.off)
 	}
 	return rejection
 }
