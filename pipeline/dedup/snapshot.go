@@ -37,7 +37,7 @@ const (
 
 // AppendSnapshot appends a canonical snapshot, of 40 to 100 bytes an entry, to dst.
 func (t *Table) AppendSnapshot(dst []byte) []byte {
-	dst = slices.Grow(dst, 64+48*t.live)
+	dst = slices.Grow(dst, 64+80*t.live)
 	for piece := range t.Snapshot(64 << 10) {
 		dst = append(dst, piece...)
 	}
