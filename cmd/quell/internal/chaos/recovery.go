@@ -22,6 +22,7 @@ const (
 	cleanWithin  = time.Second      // an alerts partition after a clean stop of its owner
 	latencyShare = 1.25             // page latency while an intake process is down, of that before
 	latencyMore  = 20 * time.Millisecond
+	residentMiB  = 1024 // of a process
 )
 
 // MeasureOptions say how large the state is, and how often to measure.
@@ -53,10 +54,13 @@ func (m *Measured) add(took, bound time.Duration) {
 
 // Recovery is everything that Measure measured, and the state that it measured it with.
 type Recovery struct {
-	Fingerprints int64      `json:"fingerprints"` // that the archive has seen
-	Alerts       int64      `json:"alerts"`       // that the engines hold
-	OK           bool       `json:"ok"`
-	Measured     []Measured `json:"measured"`
+	Fingerprints int64 `json:"fingerprints"` // that the archive has seen
+	Alerts       int64 `json:"alerts"`       // that the engines hold
+	// ResidentMiB is the most memory that one process with all roles and all of that state has held, from
+	// a restart to the next; residentMiB is its bound.
+	ResidentMiB float64    `json:"resident_mib"`
+	OK          bool       `json:"ok"`
+	Measured    []Measured `json:"measured"`
 }
 
 // Measure builds the state, measures, and prints a table. The error says what could not be measured,
@@ -78,12 +82,13 @@ func Measure(ctx context.Context, tb testing.TB, o MeasureOptions) (rec Recovery
 	if err := m.all(ctx); err != nil {
 		return rec, fmt.Errorf("%w; logs in %s", err, w.dir)
 	}
-	rec.OK = !slices.ContainsFunc(rec.Measured, func(m Measured) bool { return !m.OK })
+	rec.OK = rec.ResidentMiB <= residentMiB &&
+		!slices.ContainsFunc(rec.Measured, func(m Measured) bool { return !m.OK })
 	if err := rec.print(o); err != nil {
 		return rec, err
 	}
 	if !rec.OK {
-		return rec, errors.New("something takes longer than it may")
+		return rec, errors.New("something takes longer, or more memory, than it may")
 	}
 	return rec, nil
 }
@@ -94,7 +99,9 @@ func (r *Recovery) print(o MeasureOptions) error {
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
-	fmt.Fprintf(o.Out, "recovery with %d live fingerprints and %d open alerts\n", r.Fingerprints, r.Alerts)
+	fmt.Fprintf(o.Out, "recovery with %d live fingerprints and %d open alerts; a process with all roles "+
+		"holds %.0f MiB at most, %s a bound of %d\n", r.Fingerprints, r.Alerts, r.ResidentMiB,
+		map[bool]string{true: "within", false: "OVER"}[r.ResidentMiB <= residentMiB], residentMiB)
 	t := tabwriter.NewWriter(o.Out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "what\tmeasured\tworst\tbound\t")
 	for _, m := range r.Measured {
@@ -170,6 +177,7 @@ func (m *measuring) restart(ctx context.Context, membership string) error {
 	n := m.running()[0]
 	for range m.o.Repeat {
 		pauseFor(ctx, 5*time.Second)
+		m.rec.ResidentMiB = max(m.rec.ResidentMiB, residentOf(n.cmd.Process.Pid))
 		n.kill()
 		began := time.Now()
 		if err := n.start(); err != nil {
@@ -179,6 +187,7 @@ func (m *measuring) restart(ctx context.Context, membership string) error {
 			return err
 		}
 		out.add(time.Since(began), backWithin)
+		m.rec.ResidentMiB = max(m.rec.ResidentMiB, residentOf(n.cmd.Process.Pid))
 		m.book.note("restart, %s membership: %v", membership, time.Since(began))
 		if err := m.settle(ctx); err != nil {
 			return err
