@@ -91,9 +91,9 @@ func benchFlags(g *global, o *bench.Options, checkpoints string) error {
 func newBenchPart() *cobra.Command {
 	return &cobra.Command{Use: bench.PartCommand, Hidden: true, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			app.TuneMemory() // as run does
 			c := config.Default()
 			c.Log.Level = "warn"
-			return bench.RunPart(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), app.Logger(c, cmd.ErrOrStderr()))
+			return bench.RunPart(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), app.Logger(c, cmd.ErrOrStderr()),
+				app.TuneMemory) // as run does
 		}}
 }

@@ -205,7 +205,7 @@ func TestWriteLines(t *testing.T) {
 }
 
 func TestRunPartRefusesOthers(t *testing.T) {
-	if err := RunPart(t.Context(), strings.NewReader("hello"), os.Stdout, nil); err == nil ||
+	if err := RunPart(t.Context(), strings.NewReader("hello"), os.Stdout, nil, func() {}); err == nil ||
 		!strings.Contains(err.Error(), "quell bench") {
 		t.Errorf("somebody who calls the hidden command is told %v", err)
 	}

@@ -37,8 +37,9 @@ type answer struct {
 	Ready bool   `json:"ready,omitempty"`
 }
 
-// RunPart does one part until it is done or in ends.
-func RunPart(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger) error {
+// RunPart does one part until it is done or in ends. A part that reads events calls tune first; the
+// servers are processes such as others run, with Go's own settings.
+func RunPart(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger, tune func()) error {
 	d := json.NewDecoder(in)
 	var p Part
 	if err := d.Decode(&p); err != nil {
@@ -62,8 +63,10 @@ func RunPart(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger)
 	case "kafka":
 		err = p.serveKafka(ctx, say)
 	case rowBare:
+		tune()
 		err = p.bare(ctx, say)
 	default:
+		tune()
 		err = p.serve(ctx, say, log)
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
