@@ -172,3 +172,67 @@ func checkRevisions(t testing.TB, fx *Effects) {
 		}
 	}
 }
+
+// A snapshot whose every byte in turn is another one, or its last, is refused or gives an engine that
+// goes on: what a checksum lets through ends no process.
+func TestRestoreOfDamagedBodies(t *testing.T) {
+	o := fuzzOptions(ClockAppend)
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := bytes.Repeat([]byte{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9}, 40)
+	if err := e.Step(fuzzRecords(seed), new(Effects)); err != nil {
+		t.Fatal(err)
+	}
+	body := e.appendBody(nil)
+	refused := 0
+	try := func(body []byte) {
+		src := append([]byte(snapshotMagic), body...)
+		sum := checksum(src)
+		e, err := Restore(o, append(src, sum[:]...))
+		if err != nil {
+			refused++
+			return
+		}
+		records := fuzzRecords(seed)
+		for i := range records {
+			records[i].Offset = e.Position() + int64(i)
+		}
+		if err := e.Step(records, new(Effects)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range body {
+		try(body[:i])
+		for _, flip := range []byte{1, 0x80, 0xff} {
+			damaged := bytes.Clone(body)
+			damaged[i] ^= flip
+			try(damaged)
+		}
+	}
+	if refused < len(body) {
+		t.Errorf("%d were refused, want all of the %d that were cut off at least", refused, len(body))
+	}
+}
+
+// An alert that is a member of an incident and yet to be forgotten would leave its place to another
+// alert, and the incident would refer to that.
+func TestRestoreRefusesAMemberThatIsToBeForgotten(t *testing.T) {
+	o := fuzzOptions(ClockAppend)
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &Alert{Severity: Critical, Status: Firing, Verdict: VerdictNew, Count: 1}
+	if err := e.Step([]Record{{Time: 1000, Kind: KindAlert, Alert: a}}, new(Effects)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(o, e.Snapshot(nil)); err != nil {
+		t.Fatal(err)
+	}
+	e.timers.set(e.alerts.get(&a.Fingerprint).forgetting(), Time(Hour))
+	if _, err := Restore(o, e.Snapshot(nil)); err == nil {
+		t.Error("it is restored")
+	}
+}

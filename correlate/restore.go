@@ -85,14 +85,7 @@ func (e *Engine) restore(body []byte) error {
 	for i := 0; i < alerts && d.err == nil; i++ {
 		e.restoreLiveAlert(d, incidents)
 	}
-	for _, in := range incidents {
-		if d.err == nil && in.Alerts != uint64(len(in.members)) {
-			d.fail("incident %q has %d of %d alerts", in.ID, len(in.members), in.Alerts)
-		}
-		if e.largest == nil || len(in.members) > len(e.largest.members) {
-			e.largest = in
-		}
-	}
+	e.restoreSizes(d)
 	for n := d.count(4); n > 0; n-- {
 		e.restoreBuffered(d)
 	}
@@ -161,11 +154,26 @@ func (e *Engine) restoreLiveAlert(d *decoder, incidents []*incident) {
 		own := l.forgetting()
 		own.at, own.seq = forget.at, forget.seq
 	}
+	if d.err == nil && forget.set() == l.belongs() {
+		d.fail("alert %s is to be forgotten and belongs to an incident, or neither", fp)
+	}
 	if e.alerts.get(&fp) != nil {
 		d.fail("alert %s is there twice", fp)
 	}
 	if d.err == nil {
 		e.track(l)
+	}
+}
+
+// restoreSizes checks how many alerts each incident has got.
+func (e *Engine) restoreSizes(d *decoder) {
+	for in := e.known.oldest; in != nil && d.err == nil; in = in.newer {
+		if in.Alerts != uint64(len(in.members)) {
+			d.fail("incident %q has %d of %d alerts", in.ID, len(in.members), in.Alerts)
+		}
+		if e.largest == nil || len(in.members) > len(e.largest.members) {
+			e.largest = in
+		}
 	}
 }
 
