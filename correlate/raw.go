@@ -8,6 +8,7 @@ type rawPartition struct {
 	highest int64  // raw offset, the highest received; -1 before the first
 	next    int64  // where its last watermark that counted was said,
 	said    Time   // and when
+	number  uint32 // in the list of all
 	place   uint64 // in the snapshot that is being written
 
 	// Under the append clock:
@@ -46,7 +47,7 @@ func (r *raws) find(p RawPartition) *rawPartition {
 }
 
 func (r *raws) add(p RawPartition) *rawPartition {
-	raw := &rawPartition{RawPartition: p, highest: -1}
+	raw := &rawPartition{RawPartition: p, highest: -1, number: uint32(len(r.all))}
 	if r.index == nil {
 		r.index = make(map[RawPartition]*rawPartition)
 	}
@@ -86,56 +87,7 @@ func (r *rawPartition) hears(w *Watermark) bool {
 // receiveAlert notes where an alert record comes from and tells whether nothing came from there before.
 func (e *Engine) receiveAlert(raw *rawPartition, a *Alert) bool {
 	if a.Flush {
-		return e.flushes.receive(flushed{raw, a.Raw.Offset})
+		return e.flushes.receive(raw.number, a.Raw.Offset)
 	}
 	return raw.receive(a.Raw.Offset)
-}
-
-// flushed names a flush: by the last event that it covers, which no other record is about.
-type flushed struct {
-	raw    *rawPartition
-	offset int64
-}
-
-// mostFlushes is how many flushes an engine remembers. Intake repeats what it said since its last
-// checkpoint; a flush is due when a fingerprint was silent for update_interval, so that there are
-// few in the time between two checkpoints. If there are more, those of alerts that are not known
-// any more get their disposition once more; counts remember the others.
-const mostFlushes = 1 << 17
-
-// flushes remembers the last flushes. Raw offsets tell which other records came before, but flushes
-// come in the order in which they fall due.
-type flushes struct {
-	known map[flushed]struct{}
-	ring  []flushed // in the order of arrival, from first on
-	first int
-}
-
-// receive notes a flush and tells whether it is new.
-func (f *flushes) receive(it flushed) bool {
-	if _, known := f.known[it]; known {
-		return false
-	}
-	if f.known == nil {
-		f.known = make(map[flushed]struct{})
-	}
-	f.known[it] = struct{}{}
-	if len(f.ring) < mostFlushes {
-		f.ring = append(f.ring, it)
-		return true
-	}
-	delete(f.known, f.ring[f.first])
-	f.ring[f.first] = it
-	f.first = (f.first + 1) % mostFlushes
-	return true
-}
-
-// append writes them in the order of arrival.
-func (f *flushes) append(dst []byte) []byte {
-	dst = appendUint(dst, uint64(len(f.ring)))
-	for i := range f.ring {
-		it := f.ring[(f.first+i)%len(f.ring)]
-		dst = appendInt(appendUint(dst, it.raw.place), it.offset)
-	}
-	return dst
 }

@@ -129,9 +129,9 @@ func (e *Engine) restoreFlushes(d *decoder) {
 		d.fail("%d flushes are known, at most %d can be", n, mostFlushes)
 	}
 	for ; n > 0 && d.err == nil; n-- {
-		it := flushed{e.restoreRawIndex(d), d.int()}
-		if d.err == nil && !e.flushes.receive(it) {
-			d.fail("the flush at %s-%d offset %d is there twice", it.raw.Topic, it.raw.Partition, it.offset)
+		raw, offset := e.restoreRawIndex(d), d.int()
+		if d.err == nil && !e.flushes.receive(raw.number, offset) {
+			d.fail("the flush at %s-%d offset %d is there twice", raw.Topic, raw.Partition, offset)
 		}
 	}
 }

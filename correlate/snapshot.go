@@ -56,7 +56,7 @@ func (e *Engine) appendBody(dst []byte) []byte {
 	for _, raw := range raws {
 		dst = appendRaw(dst, raw)
 	}
-	dst = e.flushes.append(dst)
+	dst = e.flushes.append(dst, &e.raws)
 	dst = appendUint(dst, uint64(len(e.incidents)))
 	place := uint64(0)
 	for in := e.known.oldest; in != nil; in = in.newer {
