@@ -108,9 +108,9 @@ func (e *Engine) place(s *sighting) {
 // in it, and counts which.
 func (e *Engine) crowded(scope, rule string) bool {
 	switch {
-	case e.open[scope] >= e.limits.OpenIncidents:
+	case e.open.of(scope) >= e.limits.OpenIncidents:
 		e.over.OpenIncidents++
-	case e.ruled[ruleOf{scope, rule}] >= e.limits.GroupsPerRule:
+	case e.ruled.of(ruleOf{scope, rule}) >= e.limits.GroupsPerRule:
 		e.over.GroupsPerRule++
 	default:
 		return false

@@ -27,8 +27,8 @@ type Engine struct {
 	incidents map[string]*incident // by id
 	known     incidentList         // the same
 	groups    map[string]*group    // by group key
-	open      map[string]int       // by scope: incidents that are not resolved
-	ruled     map[ruleOf]int       // by scope and rule: see occupies
+	open      occupancy[string]    // by scope: incidents that are not resolved
+	ruled     occupancy[ruleOf]    // by scope and rule: see occupies
 	states    [ResolvedDone + 1]int
 	members   int // of all incidents
 
@@ -57,8 +57,8 @@ func New(o Options) (*Engine, error) {
 		alerts:    newAlertTable(),
 		incidents: make(map[string]*incident),
 		groups:    make(map[string]*group),
-		open:      make(map[string]int),
-		ruled:     make(map[ruleOf]int),
+		open:      newOccupancy[string](),
+		ruled:     newOccupancy[ruleOf](),
 	}
 	return e, nil
 }

@@ -56,9 +56,9 @@ func (e *Engine) occupy(in *incident) {
 	in.occupying = is
 	of := ruleOf{in.Scope, in.Rule}
 	if is {
-		e.ruled[of]++
-	} else if e.ruled[of]--; e.ruled[of] == 0 {
-		delete(e.ruled, of)
+		e.ruled.enter(of)
+	} else {
+		e.ruled.leave(of)
 	}
 }
 

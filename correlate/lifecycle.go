@@ -43,7 +43,7 @@ func (e *Engine) register(in *incident) {
 	e.known.push(in)
 	in.State = Pending
 	e.states[Pending]++
-	e.open[in.Scope]++
+	e.open.enter(in.Scope)
 	e.occupy(in)
 }
 
@@ -75,12 +75,9 @@ func (e *Engine) move(in *incident, to State) {
 	e.states[to]++
 	switch {
 	case from != ResolvedDone && to == ResolvedDone:
-		e.open[in.Scope]--
-		if e.open[in.Scope] == 0 {
-			delete(e.open, in.Scope)
-		}
+		e.open.leave(in.Scope)
 	case from == ResolvedDone && to != ResolvedDone:
-		e.open[in.Scope]++
+		e.open.enter(in.Scope)
 	}
 	e.occupy(in)
 }

@@ -227,7 +227,7 @@ func (e *Engine) restoreIncident(d *decoder) *incident {
 	e.known.push(in)
 	e.states[in.State]++
 	if !in.resolved() {
-		e.open[in.Scope]++
+		e.open.enter(in.Scope)
 	}
 	e.occupy(in)
 	return in
