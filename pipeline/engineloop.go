@@ -32,7 +32,8 @@ func (e *engineOwner) run(ctx context.Context) error {
 	return e.commit(work, true)
 }
 
-// tick appends the time to the partition: to an engine, nothing else tells it while nothing comes. Under the event clock time comes with the alerts.
+// tick appends the time to the partition: to an engine, nothing else tells it while nothing comes.
+// Under the event clock time comes with the alerts.
 func (e *engineOwner) tick(ctx context.Context) error {
 	if e.c.o.Clock == correlate.ClockEvent {
 		return nil
@@ -106,7 +107,8 @@ func (e *engineOwner) due() bool {
 		return true
 	}
 	moved := e.engine.Position() > e.position
-	return moved && (since >= e.c.o.Pace.commit() || e.engine.Stats().Ended) // who waits for the end, waits no longer
+	ended := e.engine.Stats().Ended // who waits for the end, waits no longer
+	return moved && (since >= e.c.o.Pace.commit() || ended)
 }
 
 // stepRecords is how many records the engine steps over before it is looked whether a transaction

@@ -85,8 +85,9 @@ func newRawReader(in *intake, part partition, out *outbox, from int64, st *unitS
 }
 
 // restore fills table and clock from a checkpoint. A checkpoint of another configuration begins a
-// new epoch, and so does one that another version of quell wrote: the table's fingerprints may mean something else then, so it starts empty, and the
-// worst that follows is that alerts are said to be new once more.
+// new epoch, and so does one that another version of quell wrote: the table's fingerprints may mean
+// something else then, so it starts empty, and the worst that follows is that alerts are said to be
+// new once more.
 func (r *rawReader) restore(st *unitState) error {
 	cfg := r.in.o.Intake.Dedup
 	if st.manifest == nil || st.manifest.Epoch != r.in.o.Intake.Epoch {
