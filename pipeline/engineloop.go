@@ -18,6 +18,7 @@ import (
 // only leave everything since the last one to its successor.
 func (e *engineOwner) run(ctx context.Context) error {
 	work, cancel := lasting(ctx, grace)
+	defer e.snapshot.wait() // chunks that are still written see that work has ended
 	defer cancel()
 	ticking, stop := context.WithCancel(ctx)
 	defer stop()
