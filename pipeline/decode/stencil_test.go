@@ -2,6 +2,8 @@ package decode
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -31,6 +33,10 @@ func TestStencil(t *testing.T) {
 		{"the last of an inner object is missing", `{"labels":{"a":"1","b":"2"},"id":"i"}`, `{"labels":{"a":"1"},"id":"i"}`, true},
 		{"all of an inner object is missing", `{"labels":{"a":"1"},"id":"i"}`, `{"labels":{},"id":"i"}`, false},
 		{"a text for an inner object", `{"labels":{"a":"1"},"id":"i"}`, `{"labels":"a","id":"i"}`, false},
+		{"a text before an inner object", `{"id":"i","z":[1],"x":{"a":"1"}}`, `{"id":"i","z":[1],"x":"y"{"a":"1"}}`, false},
+		{"a text before the labels", `{"labels":{"a":"1"},"id":"i"}`, `{"labels":"y"{"a":"1"},"id":"i"}`, false},
+		{"an inner object is missing", `{"id":"1","x":{"a":"1"},"url":"u"}`, `{"id":"1","url":"u"}`, false},
+		{"the name of an inner object is missing", `{"id":"1","x":{"a":"1"},"url":"u"}`, `{"id":"1"{"a":"1"},"url":"u"}`, false},
 		{"one member more", `{"id":"1","url":"u"}`, `{"id":"1","x":"y","url":"u"}`, false},
 		{"one member more at the end", `{"id":"1"}`, `{"id":"1","x":"y"}`, false},
 		{"a double at the end", `{"id":"1","x":"2"}`, `{"id":"1","x":"2","id":"3"}`, false},
@@ -127,4 +133,60 @@ func TestStencilLengths(t *testing.T) {
 		}
 	}
 	checkTrail(t, f, payloads...)
+}
+
+// Payloads that were damaged a little, each behind the one that it comes from: what a stencil fits
+// must be what a decoder accepts that never saw anything.
+func TestStencilDamaged(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	mapped := compileYAML(t, "fields: {id: {paths: [id, meta.id]}, check: {paths: labels.a, default: x}}")
+	refused := Native(Options{}, RefuseUnknown)
+	for _, base := range []string{
+		`{"id":"1","labels":{"a":"1","b":"2"},"url":"u"}`,
+		`{"id":"1","meta":{"id":"2","more":{"x":"y","z":[1]}},"x":{"a":1},"url":null}`,
+		`{"meta":{"id":"2","a":{"b":"c"}},"id":"1","labels":{"a":"long enough for two words","b":""},"a":[{"b":"c"}]}`,
+		` { "id" : "1" , "labels" : { "a" : "1" } , "check" : "c" } `,
+	} {
+		for _, f := range []*Format{Native(Options{}, KeepUnknown), mapped, refused} {
+			d, accepted := f.NewDecoder(), 0
+			for range 4000 {
+				damaged := damage(r, base)
+				outcomeOf(d, base)
+				got, want := outcomeOf(d, damaged), outcomeOf(f.NewDecoder(), damaged)
+				if !reflect.DeepEqual(got, want) {
+					t.Fatalf("%q behind %q:\n%+v\nalone:\n%+v", damaged, base, got, want)
+				}
+				if want.rejection.Reason == 0 {
+					accepted++
+				}
+			}
+			if f != refused && (accepted < 200 || accepted > 3800) {
+				t.Errorf("%d of 4,000 are accepted behind %q: the test says little", accepted, base)
+			}
+		}
+	}
+}
+
+// damage removes a piece of the payload, writes one twice, moves one or writes another byte.
+func damage(r *rand.Rand, p string) string {
+	for range 1 + r.IntN(2) {
+		i, at := r.IntN(len(p)), r.IntN(len(p)+1)
+		j := min(i+1+r.IntN(12), len(p))
+		switch piece, rest := p[i:j], p[:i]+p[j:]; r.IntN(4) {
+		case 0:
+			p = rest
+		case 1:
+			p = p[:at] + piece + p[at:]
+		case 2:
+			at = min(at, len(rest))
+			p = rest[:at] + piece + rest[at:]
+		case 3:
+			const others = `"{}[]:,\\ 0x` + "\x00\xc3"
+			p = p[:i] + others[r.IntN(len(others)):][:1] + p[i+1:]
+		}
+		if p == "" {
+			return "{"
+		}
+	}
+	return p
 }

@@ -123,7 +123,10 @@ func (c *cutter) value(x key, i int, child *node, depth int) int {
 		c.from = s.skip(i, depth)
 		return c.from
 	}
-	c.holes[len(c.holes)-1].enter, c.from = true, i
+	// Its holes are not passed over with it, so it may not be missing: the first of them begins with the
+	// brace, and would fit behind any value.
+	h := &c.holes[len(c.holes)-1]
+	h.enter, h.plain, c.from = true, false, i
 	mark := len(s.labels.path)
 	if child != nil && child.flattens() {
 		if depth > 1 {
