@@ -25,7 +25,7 @@ func rfc3339(s string) (correlate.Time, bool) { return civil(s, false, nil) }
 // minute is the last minute that was read, since the next event is mostly of the same one.
 type minute struct {
 	text [2]uint64 // 2006-01-02T15:04
-	at   int64     // ms
+	at   int64     // ms; 0 for none
 }
 
 // rfc3339 is the function of that name, for most times without reading the date.
@@ -36,7 +36,7 @@ func (m *minute) rfc3339(s string) (correlate.Time, bool) {
 	text := [2]uint64{binary.LittleEndian.Uint64([]byte(s[:8])), binary.LittleEndian.Uint64([]byte(s[8:16]))}
 	second, ok1 := decimal(s, 17, 2)
 	milli, ok2 := decimal(s, 20, 3)
-	if text == m.text && ok1 && ok2 && second < 60 {
+	if text == m.text && m.at != 0 && ok1 && ok2 && second < 60 {
 		ms := m.at + second*1000 + milli
 		return correlate.Time(ms), sane(ms)
 	}

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,9 +52,13 @@ func TestRFC3339(t *testing.T) {
 		{"year 9999", "9999-12-31T23:59:59Z", ""},
 		{"five digits", "+11963-06-19T08:30:06Z", ""},
 		{"empty", "", ""},
+		{"zero bytes for a minute", strings.Repeat("\x00", 16) + ":05.123Z", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, ok := rfc3339(c.text)
+			if again, ok2 := new(minute).rfc3339(c.text); again != got || ok2 != ok {
+				t.Errorf("%q: got %v, %v, by its minute %v, %v", c.text, got, ok, again, ok2)
+			}
 			if ok != (c.want != "") || ok && got.String() != c.want {
 				t.Errorf("%q: got %v, %v, want %v", c.text, got, ok, c.want)
 			}
