@@ -307,6 +307,35 @@ func TestSizeIsThatOfTheBlock(t *testing.T) {
 	}
 }
 
+// TestBuildersSize: by it blocks are cut, so it must not miss words, which may all be different.
+func TestBuildersSize(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		fill func(ev *correlate.Event, word string)
+	}{
+		{"scopes", func(ev *correlate.Event, word string) { ev.Scope = word }},
+		{"sources", func(ev *correlate.Event, word string) { ev.Source = word }},
+		{"services", func(ev *correlate.Event, word string) { ev.Service = word }},
+		{"checks", func(ev *correlate.Event, word string) { ev.Check = word }},
+		{"names of labels", func(ev *correlate.Event, word string) {
+			ev.Labels = []correlate.Label{{Name: word, Value: "x"}}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := archive.NewEventsBuilder()
+			for i := range 1000 {
+				ev := correlate.Event{Scope: "default"}
+				c.fill(&ev, fmt.Sprintf("%01000d", i))
+				b.Append(&ev, &archive.Stamp{Offset: int64(i)})
+			}
+			s := b.Section(archivetest.Origin("raw", 4))
+			if b.Size() < s.Size()*9/10 || b.Size() > s.Size()*11/10 {
+				t.Errorf("the builder says %d bytes, its section %d", b.Size(), s.Size())
+			}
+		})
+	}
+}
+
 // native returns a block in one piece.
 func native(sections ...archive.Section) ([]byte, error) {
 	var n archive.Native

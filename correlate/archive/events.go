@@ -109,7 +109,8 @@ func (b *EventsBuilder) Rows() int { return len(b.severity) }
 // Size returns about how many bytes the rows take.
 func (b *EventsBuilder) Size() int {
 	return 60*b.Rows() + len(b.entity) + len(b.id) + len(b.summary) + len(b.url) + len(b.value) +
-		len(b.labels.values) + len(b.labels.keys.index)
+		len(b.labels.values) + len(b.labels.keys.index) + len(b.labels.keys.dict) +
+		len(b.scope.dict) + len(b.source.dict) + len(b.service.dict) + len(b.check.dict)
 }
 
 // Section returns the rows: views that live until the next Append or Reset.
