@@ -63,7 +63,7 @@ func (out *outputs) add(fx *correlate.Effects, next int64) error {
 		out.disposed.Append(&fx.Disposed[i])
 		out.size += 160
 		if a := fx.Disposed[i].Alert; a != nil {
-			out.size += len(a.Entity)
+			out.size += len(a.Scope) + len(a.Source) + len(a.Service) + len(a.Entity) + len(a.Check)
 		}
 	}
 	for i := range fx.Answered {
