@@ -171,6 +171,9 @@ func TestDecodeRefuses(t *testing.T) {
 	outside.To = 14
 	otherDay := envelope(archivetest.Events(o, 10, 5))
 	otherDay.Day++
+	otherTopic, otherPartition := envelope(archivetest.Events(o, 10, 5)), envelope(archivetest.Events(o, 10, 5))
+	otherTopic.Topic = "other"
+	otherPartition.Partition++
 	backwards := envelope()
 	backwards.To = -1
 	newer := bytes.Clone(good)
@@ -185,6 +188,11 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a position outside of the coverage", "position", outside.Append(nil)},
 		{"another day", "archive_day", otherDay.Append(nil)},
 		{"coverage that ends first", "ends before", backwards.Append(nil)},
+		{"no topic", "topic and partition", bytes.Replace(good, []byte("\x05topic"), []byte("\x05tapir"), 1)},
+		{"no partition", "topic and partition",
+			bytes.Replace(good, []byte("\x09partition"), []byte("\x09partitiom"), 1)},
+		{"another topic", "in an envelope of", otherTopic.Append(nil)},
+		{"another partition", "in an envelope of", otherPartition.Append(nil)},
 		{"an unknown table", "newer quell",
 			bytes.Replace(good, []byte("\x06events"), []byte("\x06eventz"), 1)},
 		{"an unknown type", "newer quell",

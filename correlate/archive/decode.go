@@ -84,7 +84,8 @@ func (d *reader) length() int {
 func (d *reader) text() []byte { return d.take(d.length()) }
 
 // section reads one section and checks what the rest of the package relies on: known types, a
-// position column in ascending order within the coverage, and one archive_day, the envelope's.
+// position column in ascending order within the coverage, and one source and one archive_day, the
+// envelope's.
 func (d *reader) section(e *Envelope, s *Section) {
 	name, rows, columns := d.text(), d.uint(), d.byte()
 	if d.err != nil {
@@ -122,6 +123,7 @@ func (d *reader) names(t *Table, i int) (name, typ string) {
 	return string(n), string(ty)
 }
 
+// positions checks the columns that every section has.
 func (d *reader) positions(e *Envelope, s *Section) {
 	offset, day := s.Column("offset"), s.Column("archive_day")
 	if offset == nil || offset.Type != typeInt64 || offset.Repeat {
@@ -130,6 +132,16 @@ func (d *reader) positions(e *Envelope, s *Section) {
 	}
 	if day == nil || day.Type != typeDate || !day.Repeat || s.Day() != e.Day {
 		d.fail("a section of %s whose archive_day is not that of its envelope", s.Table)
+		return
+	}
+	topic, partition := s.Column("topic"), s.Column("partition")
+	if topic == nil || topic.Type != typeWord || topic.Entries != 1 || partition == nil ||
+		partition.Type != typeInt32 || !partition.Repeat {
+		d.fail("a section of %s without the columns topic and partition, one value each", s.Table)
+		return
+	}
+	if name, id := s.Source(); name != e.Topic || id != e.Partition {
+		d.fail("a section of %s of %s/%d in an envelope of %s/%d", s.Table, name, id, e.Topic, e.Partition)
 		return
 	}
 	last := e.From

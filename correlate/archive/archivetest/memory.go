@@ -107,6 +107,7 @@ func (m *Memory) keep(b *archive.Batch, key [2]string) error {
 func clone(s *archive.Section) (archive.Section, error) {
 	e := archive.Envelope{From: s.FirstOffset(), To: s.LastOffset() + 1,
 		Sections: []archive.Section{*s}}
+	e.Topic, e.Partition = s.Source()
 	e.Day = s.Day()
 	out, err := archive.Decode(e.Append(nil))
 	if err != nil {
