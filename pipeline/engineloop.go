@@ -33,8 +33,8 @@ func (e *engineOwner) run(ctx context.Context) error {
 	return e.commit(work, true)
 }
 
-// tick appends the time to the partition: to an engine, nothing else tells it while nothing comes.
-// Under the event clock time comes with the alerts.
+// tick appends the time to the partition: while no alert comes, nothing else tells the engine. Under
+// the event clock time comes with the alerts.
 func (e *engineOwner) tick(ctx context.Context) error {
 	if e.c.o.Clock == correlate.ClockEvent {
 		return nil

@@ -84,10 +84,10 @@ func newRawReader(in *intake, part partition, out *outbox, from int64, st *unitS
 	return r, nil
 }
 
-// restore fills table and clock from a checkpoint. A checkpoint of another configuration begins a
-// new epoch, and so does one that another version of quell wrote: the table's fingerprints may mean
-// something else then, so it starts empty, and the worst that follows is that alerts are said to be
-// new once more.
+// restore fills table and clock from a checkpoint. With one of another configuration (another epoch),
+// or of another version of quell, the table starts empty, since fingerprints may mean something else
+// then. What follows is that alerts are said to be new once more, and that counts of duplicates which
+// were still owed are not told.
 func (r *rawReader) restore(st *unitState) error {
 	cfg := r.in.o.Intake.Dedup
 	if st.manifest == nil || st.manifest.Epoch != r.in.o.Intake.Epoch {

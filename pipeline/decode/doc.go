@@ -16,11 +16,12 @@
 //
 // Both run on one scanner. A format is compiled into a trie of the paths that it wants, and one
 // pass over the payload fills them; whatever else the payload holds is checked and skipped,
-// never built. Payloads of one producer have one form, so an earlier payload serves as a stencil for
-// the next: punctuation and names are compared as a whole, and what does not fit is scanned from its
-// beginning. No outcome depends on what was decoded before; tests hold it against a decoder that
-// has seen nothing. One payload is one event: an array of alerts in one payload is not split. Name the
-// array in [MappingSpec.Single], so that a payload with two of them is rejected and not halved.
+// never built. Payloads of one producer have one form, so an earlier payload serves as a stencil
+// for the next: punctuation and names are compared as a whole, and what does not fit is scanned
+// from its beginning. No outcome depends on what was decoded before; tests hold it against a
+// decoder that has seen nothing. One payload is one event: an array of alerts in one payload is
+// not split. Name the array in [MappingSpec.Single], so that a payload with two of them is
+// rejected and not halved.
 //
 // # Strictness
 //
@@ -45,9 +46,9 @@
 // it is, else into memory of the decoder. They are valid as long as the payload is unchanged and
 // until the decoder's next [Decoder.Reset]; whatever must live longer is copied by the caller.
 // Views into the payload are made with unsafe.String, so a caller that reuses the payload's
-// memory must have finished with the event. In steady state decoding allocates nothing; a
-// rejection does, a payload of a new form does now and then, a regular expression's first sight of a text does, and so does a layout in Go's
-// notation that does not fit.
+// memory must have finished with the event. In steady state decoding allocates nothing; a rejection
+// does, a payload of a new form does now and then, a regular expression's first sight of a text does,
+// and so does a layout in Go's notation that does not fit.
 //
 //	format := decode.Native(decode.Options{}, decode.KeepUnknown)
 //	decoder := format.NewDecoder()

@@ -41,7 +41,7 @@ type hole struct {
 	slot         int32     // that a scalar fills, or -1
 	rank         int32     // of the label that a scalar becomes, if their order is known, or -1
 	plain        bool      // the member follows another one of its object: it may be missing
-	enter        bool      // the value is an object that has holes of its own, the first of them at its brace
+	enter        bool      // the value is an object with holes of its own, the first at its brace
 
 	child *node  // what the format wants of the member, nil for nothing
 	label string // what a scalar becomes, if the format names it by its path
