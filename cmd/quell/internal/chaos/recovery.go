@@ -57,7 +57,7 @@ type Recovery struct {
 	Fingerprints int64 `json:"fingerprints"` // that the archive has seen
 	Alerts       int64 `json:"alerts"`       // that the engines hold
 	// ResidentMiB is the most memory that one process with all roles and all of that state has held, from
-	// a restart to the next; residentMiB is its bound.
+	// a restart to the next; residentMiB is its bound. 0: the system does not tell.
 	ResidentMiB float64    `json:"resident_mib"`
 	OK          bool       `json:"ok"`
 	Measured    []Measured `json:"measured"`
@@ -99,9 +99,8 @@ func (r *Recovery) print(o MeasureOptions) error {
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
-	fmt.Fprintf(o.Out, "recovery with %d live fingerprints and %d open alerts; a process with all roles "+
-		"holds %.0f MiB at most, %s a bound of %d\n", r.Fingerprints, r.Alerts, r.ResidentMiB,
-		map[bool]string{true: "within", false: "OVER"}[r.ResidentMiB <= residentMiB], residentMiB)
+	fmt.Fprintf(o.Out, "recovery with %d live fingerprints and %d open alerts; %s\n", r.Fingerprints,
+		r.Alerts, r.memory())
 	t := tabwriter.NewWriter(o.Out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "what\tmeasured\tworst\tbound\t")
 	for _, m := range r.Measured {
@@ -116,6 +115,16 @@ func (r *Recovery) print(o MeasureOptions) error {
 		fmt.Fprintf(t, "%s\t%s\t%.3fs\t%.3fs\t%s\t%s\n", m.What, times, m.Worst, m.Bound, verdict, m.Detail)
 	}
 	return t.Flush()
+}
+
+func (r *Recovery) memory() string {
+	switch {
+	case r.ResidentMiB == 0:
+		return "memory cannot be measured on this system"
+	case r.ResidentMiB > residentMiB:
+		return fmt.Sprintf("a process with all roles holds up to %.0f MiB, OVER its %d", r.ResidentMiB, residentMiB)
+	}
+	return fmt.Sprintf("a process with all roles holds up to %.0f of %d MiB", r.ResidentMiB, residentMiB)
 }
 
 // measuring is one run of Measure.
