@@ -116,6 +116,15 @@ func (kp *keeper) open(ctx context.Context, k *Kafka, adm *kadm.Client, of parti
 // "can be skipped"). There the transaction stays open: readers of committed records stand still before
 // it, and the next commit of this producer would commit its records too. The abort of our own
 // transaction ends it the right way.
+//
+// That transaction is written in two halves, and the second makes the first safe. A client enters a
+// topic that it never produced to before into its books only behind the topic's first records (seen
+// with franz-go v1.22: the metadata update produces what waited for it, and then stores the topic's
+// partitions). On a busy machine the broker's answer overtakes that, and the end of the transaction
+// passes over the topic: its sequence numbers go on where they should begin again, and the broker
+// refuses the owner's first commit as OUT_OF_ORDER_SEQUENCE_NUMBER. If no topic of a transaction were
+// entered yet, the client would even abort what it was told to commit, and report success. To produce
+// to a topic again waits for the entry. So no topic is new to the client once a keeper has its unit.
 func (kp *keeper) take(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stalled)
 	defer cancel()
@@ -123,12 +132,10 @@ func (kp *keeper) take(ctx context.Context) error {
 	if err == nil {
 		err = kp.cl.BeginTransaction()
 	}
-	if err == nil {
-		records := []*kgo.Record{kp.record(kp.unit+"/taken", nil)}
-		for _, p := range kp.outputs {
-			records = append(records, &kgo.Record{Topic: p.topic, Partition: p.id, Key: []byte(kp.unit + "/taken")})
+	for range 2 { // see above
+		if err == nil {
+			err = write(ctx, kp.cl, kp.touch()...)
 		}
-		err = write(ctx, kp.cl, records...)
 	}
 	if err == nil {
 		err = kp.cl.EndTransaction(ctx, kgo.TryAbort)
@@ -137,6 +144,15 @@ func (kp *keeper) take(ctx context.Context) error {
 		return fmt.Errorf("take over the transactional id of %s: %w", kp.unit, err)
 	}
 	return nil
+}
+
+// touch returns a record that says nothing for every partition that the unit writes to.
+func (kp *keeper) touch() []*kgo.Record {
+	records := []*kgo.Record{kp.record(kp.unit+"/taken", nil)}
+	for _, p := range kp.outputs {
+		records = append(records, &kgo.Record{Topic: p.topic, Partition: p.id, Key: []byte(kp.unit + "/taken")})
+	}
+	return records
 }
 
 func (kp *keeper) close() { kp.cl.Close() }
