@@ -39,16 +39,26 @@ func TestRulesDoNotFlipFlop(t *testing.T) {
 			t.Errorf("%d pages, want %d: a warning of %s should page: %v", n, told, service, paged)
 		}
 	}
-	with := func(set pipeline.RuleBody, paged bool, service string) {
+	changes := 0
+	with := func(set pipeline.RuleBody, changed, paged bool, service string) {
 		t.Helper()
 		w.options.Correlate.Rules = set
 		s, stop := w.start()
+		if changed {
+			changes++
+		}
+		// The change has its place in the log: an alert that came before it is judged by the rules
+		// before it, and the owner may begin later than intake does.
+		eventually(t, "the rules change for "+service, func() bool { return w.ruleChanges() == changes })
 		tell(s, paged, service)
 		stop()
 	}
-	with(older, false, "a")
-	with(newer, true, "b")
-	with(older, true, "c") // a process that was not updated
+	with(older, false, false, "a") // the first rules of a partition are no change
+	with(newer, true, true, "b")
+	with(older, false, true, "c") // a process that was not updated
+	if n := w.ruleChanges(); n != changes {
+		t.Errorf("%d changes of the rules, want %d", n, changes)
+	}
 
 	w.options.Correlate.Rules = newer
 	s, stop := w.start()
@@ -69,4 +79,15 @@ func TestRulesDoNotFlipFlop(t *testing.T) {
 		t.Fatal(err)
 	}
 	tell(s, true, "f")
+}
+
+// ruleChanges returns how many changes of the rules the alerts topic has.
+func (w *world) ruleChanges() (n int) {
+	w.t.Helper()
+	for _, r := range w.read(w.options.Topics.Alerts) {
+		if w.decode(r).Kind == correlate.KindRuleChange {
+			n++
+		}
+	}
+	return n
 }
