@@ -221,6 +221,12 @@ func TestTransactionalProducer(t *testing.T) {
 			Value: []byte(event("shop", fmt.Sprint(i), "error", "firing"))}).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
+		// The first record is answered before the client knows its topic, and a transaction of which it
+		// knows no topic is aborted.
+		eventually(t, "the client knows the topic", func() bool {
+			leader, _, _ := tx.PartitionLeader("events", 0)
+			return leader >= 0
+		})
 		if err := tx.EndTransaction(t.Context(), end); err != nil {
 			t.Fatal(err)
 		}
