@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -178,6 +179,11 @@ func (w *world) storm() {
 		}
 		if err := tx.ProduceSync(w.t.Context(), records...).FirstErr(); err != nil {
 			w.t.Fatal(err)
+		}
+		// The first records are answered before the client knows their topic, and a transaction of
+		// which it knows no topic is aborted.
+		for leader := int32(-1); leader < 0; leader, _, _ = tx.PartitionLeader(raw, 1) {
+			runtime.Gosched()
 		}
 		if err := tx.EndTransaction(w.t.Context(), end); err != nil {
 			w.t.Fatal(err)
