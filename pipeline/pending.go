@@ -113,7 +113,7 @@ func (p *pending) ready(rows int, age time.Duration, partitions int) bool {
 		return false
 	}
 	bytes := min(max(processBytes/max(partitions, 1), leastBytes), pendingBytes)
-	if p.rows >= rows/stormPart && time.Since(p.latest) < age/2 {
+	if p.rows >= max(rows/stormPart, 1) && time.Since(p.latest) < age/2 {
 		age *= stormPatience
 	}
 	return p.rows >= rows || p.bytes >= bytes || time.Since(p.since) >= age
