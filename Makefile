@@ -36,7 +36,7 @@ test: setup build lint ## Run everything that continuous integration runs
 	go test -race -timeout 10m -skip '^TestReal' ./...
 	@echo '== tests in virtual time'
 	@pkgs=$$($(VIRTUAL)); [ -z "$$pkgs" ] || \
-		{ set -x; go test -race -timeout 5m -tags synctests -skip '^TestReal' $$pkgs; }
+		{ set -x; go test -race -timeout 10m -tags synctests -skip '^TestReal' $$pkgs; }
 	@echo '== a short fuzz of every Fuzz function'
 	@.ci/fuzz 3s
 	@echo '== integration and end-to-end tests, on real servers'
