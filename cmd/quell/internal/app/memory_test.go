@@ -12,8 +12,8 @@ func TestPercentFor(t *testing.T) {
 		{"nothing was collected yet: Go's own minimum in proportion", 0, 0},
 		{"a service that has just started", 10 * mib, 128},
 		{"a hundred thousand fingerprints", 100 * mib, 128},
-		{"where both bounds meet", 256 * mib, 128},
-		{"a million fingerprints", 600 * mib, 300},
+		{"where both bounds meet", 512 * mib, 128},
+		{"a million fingerprints", 600 * mib, 150},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := uint64(percentFor(c.live))
