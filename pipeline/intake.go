@@ -93,24 +93,29 @@ func (in *intake) Run(ctx context.Context) error {
 	return err
 }
 
-// join chooses the shard with the fewest owners for one more.
-func (in *intake) join() *shard {
+// join chooses the shard with the fewest raw partitions for the owner of one more partition, who calls
+// leave at the end. Responses are few and do not count: counted, they would take the place of a raw
+// partition, and of four of these one shard of two would get three.
+func (in *intake) join(part partition) (_ *shard, leave func()) {
 	in.joining.Lock()
 	defer in.joining.Unlock()
 	least := in.shards[0]
 	for _, s := range in.shards[1:] {
-		if s.owners.Load() < least.owners.Load() {
+		if s.raws.Load() < least.raws.Load() {
 			least = s
 		}
 	}
-	least.owners.Add(1)
-	return least
+	if part.topic == in.o.Topics.Responses {
+		return least, func() {}
+	}
+	least.raws.Add(1)
+	return least, func() { least.raws.Add(-1) }
 }
 
 // own recovers one partition and reads it until ctx ends.
 func (in *intake) own(ctx context.Context, part partition) error {
-	sh := in.join()
-	defer sh.owners.Add(-1)
+	sh, leave := in.join(part)
+	defer leave()
 	work, cancel := lasting(ctx, grace)
 	defer cancel()
 	defer in.metrics.forget("intake", part)

@@ -39,7 +39,7 @@ type shard struct {
 	every   time.Duration // between checkpoints
 	poll    time.Duration // bound on one
 
-	owners atomic.Int32 // that work with it
+	raws atomic.Int32 // raw partitions whose owners work with it
 
 	mu       sync.Mutex
 	joining  []*holding
