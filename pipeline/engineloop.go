@@ -69,6 +69,9 @@ func appended(o *Options, id int32, r *correlate.Record, at correlate.Time) *kgo
 	return rec
 }
 
+// pollRecords bounds what an engine folds between two looks at the time.
+const pollRecords = 65536
+
 // loop reads, steps and commits. When idle, effects are committed at once; under load they gather
 // for CommitEvery, because a transaction costs the broker the same whether it carries ten records
 // or ten thousand.

@@ -12,9 +12,9 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"quell/correlate"
+	"quell/pipeline/fetch"
 )
 
 // intake is the role that turns raw events into alerts and archive blocks. See the package
@@ -59,15 +59,18 @@ func newIntake(ctx context.Context, s *Service) (*intake, error) {
 		most = maxDecompressBytes
 	}
 	for i := range n {
-		// Control records are kept: a partition whose last record is a transaction's end must be
-		// seen to have been read to its end.
-		cl, err := s.o.Kafka.recycling("intake-"+strconv.Itoa(i), most, reading(kgo.ReadCommitted()),
-			[]kgo.Opt{kgo.KeepControlRecords(), kgo.MaxDecompressBatchBytes(most)}, writing(5*time.Millisecond))
+		cl, err := s.o.Kafka.client("intake-"+strconv.Itoa(i), writing(5*time.Millisecond))
 		if err != nil {
 			return nil, err
 		}
-		in.shards = append(in.shards, &shard{cl: cl, metrics: in.metrics, every: s.o.Intake.CheckpointEvery,
-			poll: s.o.Pace.poll(), held: map[partition]*holding{}})
+		memory, err := newUnpacker(new(recycled), most)
+		if err != nil {
+			return nil, err
+		}
+		fetcher := fetch.New(fetch.Options{Client: cl, PartitionBytes: fetchPartition, Bytes: fetchBytes,
+			Wait: fetchWait, Committed: true, Memory: memory})
+		in.shards = append(in.shards, &shard{cl: cl, fetcher: fetcher, metrics: in.metrics,
+			every: s.o.Intake.CheckpointEvery, poll: s.o.Pace.poll(), held: map[partition]*holding{}})
 	}
 	return in, nil
 }

@@ -20,6 +20,7 @@ const (
 	maxDecompressBytes = 64 << 20
 	fetchBytes         = 64 << 20 // more than the largest record: fetchPartition is the bound
 	fetchPartition     = 1 << 20
+	fetchWait          = 250 * time.Millisecond // of a broker that has nothing
 
 	// A block of the dispositions topic holds at least what one record of the alerts topic brought
 	// about. That is usually little, and can be much: a tick that ends ten thousand windows, a
@@ -63,7 +64,7 @@ func reading(isolation kgo.IsolationLevel) []kgo.Opt {
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartition),
-		kgo.FetchMaxWait(250 * time.Millisecond),
+		kgo.FetchMaxWait(fetchWait),
 		// A client reads few partitions, so a session saves little; and closing one waits for a
 		// broker that hangs.
 		kgo.DisableFetchSessions(),

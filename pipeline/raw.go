@@ -12,6 +12,7 @@ import (
 	"quell/correlate/wire"
 	"quell/pipeline/decode"
 	"quell/pipeline/dedup"
+	"quell/pipeline/fetch"
 )
 
 // rawReader is the fold of one raw partition: records in, verdicts out. What it decides depends on
@@ -33,6 +34,7 @@ type rawReader struct {
 	ended    bool // the watermark said finished
 	resting  bool // the watermark said idle
 
+	records  [together]fetch.Record // of the group
 	group    [together]heard
 	events   [together]correlate.Event // of the group; live until the next one is decoded
 	prints   [together]correlate.Fingerprint
@@ -121,18 +123,8 @@ func (r *rawReader) checkpoint(buf []byte) ([]byte, manifest) {
 // the processor's first cache when it is used.
 const together = 64
 
-// groupBytes is how much a group may have that has more than one record.
+// groupBytes is about how much the values of a group may have.
 const groupBytes = 64 << 10
-
-// groupOf returns the records that are looked at together, one at least.
-func groupOf(records []*kgo.Record) []*kgo.Record {
-	n, bytes := 0, 0
-	for n < len(records) && n < together && (n == 0 || bytes+len(records[n].Value) <= groupBytes) {
-		bytes += len(records[n].Value)
-		n++
-	}
-	return records[:n]
-}
 
 // heard is what a record says, before anything is decided.
 type heard struct {
@@ -141,33 +133,36 @@ type heard struct {
 	at    correlate.Time // of the record
 }
 
-// read folds one batch. The records' memory is given back: nothing here may refer to it afterwards.
-func (r *rawReader) read(records []*kgo.Record, high int64) {
+// read folds what an answer brought. Nothing here may refer to the memory of a group when the next
+// one is read.
+func (r *rawReader) read(p *fetch.Part) {
 	if r.resting {
 		r.wake()
 	}
-	r.high, r.lastRead = unread(records, high), time.Now()
+	r.high, r.lastRead = p.Unread(), time.Now()
 	r.pursuit.fetched(r.lastRead, r.high)
-	due, ended := r.due(records)
-	for len(due) > 0 {
-		group := groupOf(due)
-		due = due[len(group):]
+	records, ended := 0, false
+	for group := p.Next(r.records[:], groupBytes); len(group) > 0 && !ended; group = p.Next(r.records[:], groupBytes) {
+		if group, ended = r.due(group); len(group) == 0 {
+			break
+		}
 		if r.out.failed() != nil {
 			return
 		}
+		records += len(group)
 		r.judge(group)
 		if r.block.Size()+r.refused.size >= blockBytes {
 			r.flushBlock()
 		}
-		for _, rec := range group {
-			rec.Recycle()
-		}
 	}
-	if ended {
+	switch {
+	case ended:
 		r.next = max(r.next, r.until)
+	case p.Err == nil:
+		r.next = max(r.next, p.End()) // what is not a record has been read, too
 	}
 	r.flushBlock()
-	r.count(len(records))
+	r.count(records)
 	if r.in.o.Clock == correlate.ClockEvent {
 		r.watermark(nil)
 		r.finishIfEnded()
@@ -177,10 +172,10 @@ func (r *rawReader) read(records []*kgo.Record, high int64) {
 }
 
 // due returns the records before the known end, and whether some were beyond.
-func (r *rawReader) due(records []*kgo.Record) ([]*kgo.Record, bool) {
-	if r.until >= 0 {
-		for i, rec := range records {
-			if rec.Offset >= r.until {
+func (r *rawReader) due(records []fetch.Record) ([]fetch.Record, bool) {
+	if r.until >= 0 && records[len(records)-1].Offset >= r.until {
+		for i := range records {
+			if records[i].Offset >= r.until {
 				return records[:i], true
 			}
 		}
@@ -189,48 +184,31 @@ func (r *rawReader) due(records []*kgo.Record) ([]*kgo.Record, bool) {
 }
 
 // judge gives the records of a group their verdicts and keeps them.
-func (r *rawReader) judge(group []*kgo.Record) {
+func (r *rawReader) judge(group []fetch.Record) {
 	r.hear(group)
 	r.rows = r.rows[:0]
-	for i, rec := range group {
-		r.one(rec, i)
+	for i := range group {
+		r.one(&group[i], i)
 	}
 	r.block.AppendRows(r.rows)
 }
 
 // hear decodes a group of records and takes their fingerprints. It decides nothing.
-func (r *rawReader) hear(group []*kgo.Record) {
+func (r *rawReader) hear(group []fetch.Record) {
 	r.decoder.Reset()
-	for i, rec := range group {
-		if rec.Attrs.IsControl() {
-			r.events[i] = correlate.Event{}
-			continue
-		}
+	for i := range group {
 		h := &r.group[i]
-		h.at = correlate.Time(rec.Timestamp.UnixMilli())
-		meta := decode.RecordMeta{Topic: rec.Topic, Time: h.at}
-		h.notes, h.no = r.decoder.Decode(rec.Value, meta, &r.events[i])
+		h.at = correlate.Time(group[i].Time)
+		meta := decode.RecordMeta{Topic: r.raw.Topic, Time: h.at}
+		h.notes, h.no = r.decoder.Decode(group[i].Value, meta, &r.events[i])
 	}
 	n := len(group)
 	r.identity.Fingerprints(r.events[:n], r.prints[:n])
 	r.table.Warm(r.prints[:n], r.events[:n], r.foreseen[:n])
 }
 
-// unread returns the high watermark without the ends of transactions that it closes with: to them,
-// nothing is behind the last event.
-func unread(records []*kgo.Record, high int64) int64 {
-	for i := len(records) - 1; i >= 0 && records[i].Attrs.IsControl() && records[i].Offset+1 == high; i-- {
-		high--
-	}
-	return high
-}
-
 // one gives the i-th record of a group its verdict.
-func (r *rawReader) one(rec *kgo.Record, i int) {
-	if rec.Attrs.IsControl() {
-		r.next = rec.Offset + 1
-		return
-	}
+func (r *rawReader) one(rec *fetch.Record, i int) {
 	h, fp := &r.group[i], &r.prints[i]
 	ev, ts := &r.events[i], h.at
 	now := r.advance(ts)

@@ -10,13 +10,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"quell/bench/workload"
 	"quell/correlate"
 	"quell/correlate/archive"
 	"quell/pipeline/decode"
 	"quell/pipeline/dedup"
+	"quell/pipeline/fetch"
 )
 
 // BenchmarkFold is what intake does between fetching and producing: decode, fingerprint, verdict, archive
@@ -76,8 +75,7 @@ func threadTime() time.Duration {
 type folds struct {
 	b       *testing.B
 	readers [4]*rawReader
-	records [4][]kgo.Record
-	due     [4][]*kgo.Record
+	due     [4][]fetch.Record
 	next    [4]int64
 	values  [4][]byte
 	block   []byte
@@ -97,7 +95,7 @@ func newFolds(b *testing.B) *folds {
 			b.Fatal(err)
 		}
 		f.readers[p] = r
-		f.records[p], f.values[p] = make([]kgo.Record, foldBatch), make([]byte, 0, foldBatch*500)
+		f.values[p] = make([]byte, 0, foldBatch*500)
 	}
 	return f
 }
@@ -127,10 +125,8 @@ func (f *folds) fill(l *workload.Load) bool {
 		p := maphash.Bytes(f.seed, key) % uint64(len(f.due))
 		from := len(f.values[p])
 		f.values[p] = append(f.values[p], value...)
-		rec := &f.records[p][len(f.due[p])]
-		*rec = kgo.Record{Topic: "raw", Partition: int32(p), Offset: f.next[p], Value: f.values[p][from:],
-			Timestamp: time.UnixMilli(1_767_225_600_000 + f.next[p]/100)}
-		f.due[p] = append(f.due[p], rec)
+		f.due[p] = append(f.due[p], fetch.Record{Offset: f.next[p], Value: f.values[p][from:],
+			Time: 1_767_225_600_000 + f.next[p]/100})
 		f.next[p]++
 	}
 	return n > 0
@@ -140,7 +136,7 @@ func (f *folds) fill(l *workload.Load) bool {
 func (f *folds) fold(p int) {
 	r, due := f.readers[p], f.due[p]
 	for len(due) > 0 {
-		group := groupOf(due)
+		group := due[:min(together, len(due))]
 		due = due[len(group):]
 		r.judge(group)
 		if r.block.Size() >= blockBytes {

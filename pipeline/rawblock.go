@@ -11,6 +11,7 @@ import (
 	"quell/correlate"
 	"quell/correlate/archive"
 	"quell/pipeline/decode"
+	"quell/pipeline/fetch"
 )
 
 // rejected is the form of the rejected topic: a courtesy copy for people; the archive has it too.
@@ -38,18 +39,18 @@ func newRefusedBlock(o *Options) refusedBlock {
 }
 
 // add appends a rejected record and returns its copy for the rejected topic.
-func (b *refusedBlock) add(rec *kgo.Record, reason, detail string) *kgo.Record {
+func (b *refusedBlock) add(of *correlate.RawPartition, rec *fetch.Record, reason, detail string) *kgo.Record {
 	payload := rec.Value[:min(len(rec.Value), b.o.Intake.RejectedPayload)]
-	hash, received := xxhash.Sum64(rec.Value), correlate.TimeOf(rec.Timestamp)
+	hash, received := xxhash.Sum64(rec.Value), correlate.Time(rec.Time)
 	b.rows.Append(&archive.Rejection{Offset: rec.Offset, Received: received, Reason: reason,
 		Detail: detail, Payload: payload, Size: len(rec.Value), Hash: hash})
 	b.size += len(payload) + len(detail) + 64
-	v, err := json.Marshal(rejected{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset,
+	v, err := json.Marshal(rejected{Topic: of.Topic, Partition: of.Partition, Offset: rec.Offset,
 		Received: received, Reason: reason, Detail: detail, Payload: payload, Size: len(rec.Value),
 		Hash: fmt.Sprintf("%016x", hash)})
 	if err != nil {
 		// Nothing in it can fail to marshal; a copy that says less beats none.
-		v = fmt.Appendf(nil, `{"topic":%q,"partition":%d,"offset":%d}`, rec.Topic, rec.Partition, rec.Offset)
+		v = fmt.Appendf(nil, `{"topic":%q,"partition":%d,"offset":%d}`, of.Topic, of.Partition, rec.Offset)
 	}
 	return &kgo.Record{Topic: b.o.Topics.Rejected, Value: v}
 }
@@ -60,10 +61,10 @@ func (b *refusedBlock) reset() {
 }
 
 // reject keeps a record that could not be decoded: its reason, its position and its beginning.
-func (r *rawReader) reject(rec *kgo.Record, no *decode.Rejection) {
+func (r *rawReader) reject(rec *fetch.Record, no *decode.Rejection) {
 	r.verdicts[correlate.VerdictRejected]++
-	r.in.metrics.rejected.WithLabelValues(rec.Topic, no.Reason.String()).Inc()
-	r.out.produce(r.refused.add(rec, no.Reason.String(), no.Error()))
+	r.in.metrics.rejected.WithLabelValues(r.raw.Topic, no.Reason.String()).Inc()
+	r.out.produce(r.refused.add(&r.raw, rec, no.Reason.String(), no.Error()))
 }
 
 // flushBlock produces the rows gathered so far as one block that covers [from, next).

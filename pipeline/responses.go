@@ -14,6 +14,7 @@ import (
 	"quell/correlate"
 	"quell/correlate/archive"
 	"quell/correlate/wire"
+	"quell/pipeline/fetch"
 )
 
 // maxResponseBytes bounds a response; a note longer than that belongs elsewhere.
@@ -50,16 +51,15 @@ func (r *responseReader) checkpoint([]byte) ([]byte, manifest) {
 	return nil, manifest{Position: r.next}
 }
 
-func (r *responseReader) read(records []*kgo.Record, high int64) {
-	for _, rec := range records {
+func (r *responseReader) read(p *fetch.Part) {
+	var one [1]fetch.Record
+	for recs := p.Next(one[:], 0); len(recs) > 0; recs = p.Next(one[:], 0) {
+		rec := &recs[0]
 		r.next = rec.Offset + 1
-		if rec.Attrs.IsControl() {
-			continue
-		}
 		resp, home, err := parseResponse(rec.Value, r.in.o.Topics.AlertsPartitions)
 		if err != nil {
-			r.in.metrics.rejected.WithLabelValues(rec.Topic, "bad_response").Inc()
-			r.out.produce(r.refused.add(rec, "bad_response", err.Error()))
+			r.in.metrics.rejected.WithLabelValues(r.raw.Topic, "bad_response").Inc()
+			r.out.produce(r.refused.add(&r.raw, rec, "bad_response", err.Error()))
 			continue
 		}
 		resp.Raw = correlate.RawPosition{RawPartition: r.raw, Offset: rec.Offset}
@@ -71,8 +71,11 @@ func (r *responseReader) read(records []*kgo.Record, high int64) {
 		}
 		r.out.produce(out)
 	}
+	if p.Err == nil {
+		r.next = max(r.next, p.End())
+	}
 	r.flush()
-	r.in.metrics.lag.WithLabelValues("intake", r.raw.Topic, fmt.Sprint(r.raw.Partition)).Set(float64(high - r.next))
+	r.in.metrics.lag.WithLabelValues("intake", r.raw.Topic, fmt.Sprint(r.raw.Partition)).Set(float64(p.HighWatermark - r.next))
 }
 
 // flush produces the rejected responses as a block.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"quell/pipeline/fetch"
 )
 
 // reader is the part of intake that reads one partition: raw events or responses. All its methods
@@ -16,9 +18,9 @@ import (
 type reader interface {
 	// position is the next offset to read.
 	position() int64
-	// read folds a batch of consecutive records and produces what follows from it. high is the
-	// partition's high watermark at the fetch.
-	read(records []*kgo.Record, high int64)
+	// read folds what an answer brought and produces what follows from it. Where p gets an error, it
+	// stops, and its position says up to where it was folded.
+	read(p *fetch.Part)
 	// idle is called between polls, also when nothing was read.
 	idle(now time.Time)
 	// checkpoint returns the reader's state as of its position, in buf if that is large enough. It
@@ -30,11 +32,11 @@ type reader interface {
 	ahead() bool
 }
 
-// shard is one direct consumer and producer, with one goroutine that is the worker of all the
-// partitions it holds: nothing in a reader needs a lock. There is one shard per processor, because
-// a franz-go client decodes on one goroutine per broker.
+// shard is one fetcher and one producer, with one goroutine that is the worker of all the partitions
+// it holds: nothing in a reader needs a lock. There is one shard per processor.
 type shard struct {
-	cl      *kgo.Client
+	cl      *kgo.Client // produces, and carries the fetcher's requests
+	fetcher *fetch.Fetcher
 	metrics *metrics
 	every   time.Duration // between checkpoints
 	poll    time.Duration // bound on one
@@ -66,9 +68,6 @@ type holding struct {
 	saving   chan error
 	savingTo int64
 }
-
-// pollRecords bounds a batch.
-const pollRecords = 65536
 
 // checkpointBytes bounds how many bytes a second the checkpoints of one partition may write: a
 // table of a million fingerprints (60 MB) is kept every 15 s, and not, at any cost to whoever has
@@ -106,6 +105,9 @@ func (s *shard) wake() { s.change(func() {}) }
 // Run polls until ctx ends; by then every holder must have left or been told.
 func (s *shard) Run(ctx context.Context) error {
 	defer s.cl.Close()
+	var fetching sync.WaitGroup
+	defer fetching.Wait()
+	fetching.Go(func() { s.fetcher.Run(ctx) })
 	for ctx.Err() == nil {
 		poll, cancel := context.WithTimeout(ctx, s.poll)
 		s.mu.Lock()
@@ -116,9 +118,12 @@ func (s *shard) Run(ctx context.Context) error {
 			s.join(joining)
 			s.leave(leaving)
 		}
-		fetches := s.cl.PollRecords(poll, pollRecords)
+		parts := s.fetcher.Poll(poll)
 		cancel()
-		s.fold(fetches, time.Now().Truncate(time.Second))
+		at := time.Now().Truncate(time.Second)
+		for _, p := range parts {
+			s.fold(p, at)
+		}
 		s.tend()
 	}
 	for _, h := range s.held {
@@ -128,16 +133,11 @@ func (s *shard) Run(ctx context.Context) error {
 }
 
 func (s *shard) join(joining []*holding) {
-	add := map[string]map[int32]kgo.Offset{}
 	for _, h := range joining {
 		s.held[h.part] = h
 		h.due = time.Now().Add(s.every)
-		if add[h.part.topic] == nil {
-			add[h.part.topic] = map[int32]kgo.Offset{}
-		}
-		add[h.part.topic][h.part.id] = kgo.NewOffset().At(h.reader.position())
+		s.fetcher.Add(h.part.topic, h.part.id, h.reader.position())
 	}
-	s.cl.AddConsumePartitions(add)
 }
 
 // leave stops reading some partitions; tend lets go of them after their last checkpoint.
@@ -145,15 +145,9 @@ func (s *shard) leave(leaving []*holding) {
 	for _, h := range leaving {
 		if s.held[h.part] == h {
 			h.leaving = true
-			s.stopReading(h)
+			s.fetcher.Remove(h.part.topic, h.part.id)
 		}
 	}
-}
-
-func (s *shard) stopReading(h *holding) {
-	which := map[string][]int32{h.part.topic: {h.part.id}}
-	s.cl.ResumeFetchPartitions(which)
-	s.cl.RemoveConsumePartitions(which)
 }
 
 // release lets go of a partition and tells its holder why. A checkpoint that is being written
@@ -161,7 +155,7 @@ func (s *shard) stopReading(h *holding) {
 func (s *shard) release(h *holding, err error) {
 	delete(s.held, h.part)
 	if !h.leaving {
-		s.stopReading(h)
+		s.fetcher.Remove(h.part.topic, h.part.id)
 	}
 	if h.saving != nil {
 		err = errors.Join(err, <-h.saving)
@@ -169,26 +163,24 @@ func (s *shard) release(h *holding, err error) {
 	h.done <- err
 }
 
-// fold lets the readers read; at is the time of the records that follow from it.
-func (s *shard) fold(fetches kgo.Fetches, at time.Time) {
-	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		h := s.held[partition{p.Topic, p.Partition}]
-		if h == nil || h.leaving {
-			return
+// fold lets the partition's reader read; at is the time of the records that follow from it.
+func (s *shard) fold(p *fetch.Part, at time.Time) {
+	defer p.Close()
+	h := s.held[partition{p.Topic, p.Partition}]
+	if h == nil || h.leaving {
+		return
+	}
+	if p.Err == nil {
+		h.out.at = at
+		h.reader.read(p)
+	}
+	if p.Err != nil {
+		if errors.Is(p.Err, kgo.ErrMaxDecompress) {
+			s.metrics.hit("batch_bytes", 1)
 		}
-		if p.Err != nil && !errors.Is(p.Err, context.DeadlineExceeded) && !errors.Is(p.Err, context.Canceled) {
-			if errors.Is(p.Err, kgo.ErrMaxDecompress) {
-				s.metrics.hit("batch_bytes", 1)
-			}
-			s.release(h, fmt.Errorf("at position %d: %w", h.reader.position(),
-				fetchError(p.Topic, p.Partition, p.Err)))
-			return
-		}
-		if len(p.Records) > 0 {
-			h.out.at = at
-			h.reader.read(p.Records, p.HighWatermark)
-		}
-	})
+		s.release(h, fmt.Errorf("at position %d: %w", h.reader.position(),
+			fetchError(p.Topic, p.Partition, p.Err)))
+	}
 }
 
 // tend gives every reader its idle call and its checkpoint, and lets go of those that failed or
@@ -222,12 +214,7 @@ func (s *shard) pace(h *holding) {
 		return
 	}
 	h.paused = ahead
-	which := map[string][]int32{h.part.topic: {h.part.id}}
-	if ahead {
-		s.cl.PauseFetchPartitions(which)
-	} else {
-		s.cl.ResumeFetchPartitions(which)
-	}
+	s.fetcher.Pause(h.part.topic, h.part.id, ahead)
 }
 
 // save begins a checkpoint. Reading goes on meanwhile: what is kept is the state as it is now, once

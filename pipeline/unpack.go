@@ -11,7 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// unpacker decompresses the batches that intake reads, into recycled memory.
+// unpacker decompresses the batches that are read, into recycled memory. It is the [fetch.Memory] of
+// intake.
 //
 // The client's own decompressor reads LZ4 as a stream: a block goes into the reader's buffer, from
 // there into another one, and every byte through the frame's own checksum, a third of the cost
@@ -44,6 +45,9 @@ func newUnpacker(memory *recycled, most int) (*unpacker, error) {
 	u.swells.Store(4 * 16)
 	return u, nil
 }
+
+// Free takes back what Decompress returned.
+func (u *unpacker) Free(b []byte) { u.memory.put(b) }
 
 // Decompress implements kgo.Decompressor.
 func (u *unpacker) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
