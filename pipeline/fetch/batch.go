@@ -79,11 +79,15 @@ func cut(src []byte) (b batch, rest []byte, err error) {
 		return nil, nil, fmt.Errorf("the batch is damaged: it has %d bytes", size)
 	}
 	b = src[:size:size]
-	if b.lastDelta() < 0 || b.first() < 0 {
+	if b.lastDelta() < 0 || b.first() < 0 || b.end() <= b.first() {
 		return nil, nil, errors.New("the batch is damaged: it ends before it begins")
 	}
 	return b, src[size:], nil
 }
+
+// farthest is how far a record's time may be from 1970, in milliseconds: as far as nanoseconds in 64
+// bits go, the year 2262. What a producer wrote may be anything.
+const farthest = 1 << 63 / 1_000_000
 
 // Record is one record: its value is a view into memory that lives until the next call of [Part.Next].
 type Record struct {
@@ -146,6 +150,7 @@ func (r *records) next(to *Record) error {
 	if r.counted {
 		to.Time += time
 	}
+	to.Time = min(max(to.Time, -farthest), farthest)
 	return nil
 }
 

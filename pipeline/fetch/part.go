@@ -27,6 +27,7 @@ type Part struct {
 	unread  int64   // see Unread
 	src     []byte  // batches that were not opened yet
 	open    records // of the batch that is being read
+	behind  int64   // that batch
 	held    [][]byte
 	free    []byte // memory of the batch that is being read
 	aborted map[int64][]int64
@@ -125,6 +126,7 @@ func (p *Part) advance() bool {
 		p.held = append(p.held, p.free)
 		p.free = nil
 	}
+	p.from = max(p.from, p.behind)
 	b, rest, err := cut(p.src)
 	if err == nil && b != nil {
 		p.src = rest
@@ -142,6 +144,7 @@ func (p *Part) enter(b batch) error {
 	if b.end() <= p.from {
 		return nil
 	}
+	p.behind = b.end()
 	if err := b.check(); err != nil {
 		return err
 	}
@@ -164,6 +167,7 @@ func (p *Part) enter(b batch) error {
 }
 
 func (p *Part) fail(err error) {
+	p.behind = p.from
 	p.Err = fmt.Errorf("the batch behind position %d: %w", p.from, err)
 	p.open = records{}
 }
