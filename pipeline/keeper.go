@@ -53,8 +53,19 @@ var (
 )
 
 // transactionTimeout is how long a transaction of an owner that died, and that nobody succeeds,
-// holds back the readers of its outputs.
-const transactionTimeout = 30 * time.Second
+// holds back the readers of its outputs. A checkpoint has no other readers than owners, who end what
+// is open first; it may be a gigabyte on its way to a slow broker.
+const (
+	transactionTimeout = 30 * time.Second
+	checkpointTimeout  = 5 * time.Minute
+)
+
+func (w keeping) timeout() time.Duration {
+	if len(w.outputs) == 0 {
+		return checkpointTimeout
+	}
+	return transactionTimeout
+}
 
 func (w keeping) unit() string { return fmt.Sprintf("%s/%s/%d", w.role, w.of.topic, w.of.id) }
 
@@ -63,7 +74,7 @@ func (k *Kafka) newKeeper(w keeping) (*keeper, error) {
 	kp := &keeper{unit: w.unit(), topic: w.topic, partition: w.partition, off: w.off, outputs: w.outputs}
 	opts := append([][]kgo.Opt{writing(0)}, w.more...)
 	if !w.off {
-		opts = append(opts, []kgo.Opt{kgo.TransactionTimeout(transactionTimeout),
+		opts = append(opts, []kgo.Opt{kgo.TransactionTimeout(w.timeout()),
 			kgo.TransactionalID(k.Group + "-" + strings.ReplaceAll(kp.unit, "/", "-"))})
 	}
 	var err error

@@ -384,3 +384,44 @@ func TestKeeperWaitsForNobody(t *testing.T) {
 		t.Errorf("found %+v, body %q", st.manifest, st.body)
 	}
 }
+
+// A manifest counts from its transaction's marker on, and a broker may write that after the first chunks
+// of the next snapshot, which no transaction holds back. They stay of use for the next manifest.
+func TestChunksBeforeTheFormerMarker(t *testing.T) {
+	kp := &keeper{unit: "correlate/alerts/0", topic: "snapshots"}
+	former, next := &manifest{Position: 10}, &manifest{Position: 20}
+	one, two := []byte("the former body"), []byte("the next body")
+	former.describe(one)
+	next.describe(two)
+	at := func(offset int64, records []*kgo.Record) []*kgo.Record {
+		for i, r := range records {
+			r.Offset = offset + int64(i)
+		}
+		return records
+	}
+	manifestOf := func(m *manifest) []*kgo.Record {
+		records, err := kp.manifest(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return records
+	}
+	log := at(0, kp.chunks(former, one))
+	first := at(10, manifestOf(former))
+	kp.turned(former)
+	log = append(log, at(20, kp.chunks(next, two))...)
+	log = append(log, first...) // its marker lies at 30
+	log = append(log, at(40, manifestOf(next))...)
+	st := &unitState{unit: kp.unit, chunks: map[string]chunk{}}
+	for _, r := range log {
+		if err := st.fold(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.assemble(); err != nil || !st.whole() || string(st.body) != string(two) {
+		t.Errorf("whole %t, body %q: %v", st.whole(), st.body, err)
+	}
+	if _, idle := st.keys(); len(idle) != 0 {
+		t.Errorf("idle are %v: the former chunks were deleted with the next manifest", idle)
+	}
+}

@@ -28,11 +28,12 @@ type rawReader struct {
 
 	next     int64 // offset to read next
 	until    int64 // offset at which the partition ends, or -1
-	high     int64 // high watermark at the last fetch
+	high     int64 // up to where it could be read at the last answer, or -1 before the first
 	lastRead time.Time
 	pursuit  pursuit
 	ended    bool // the watermark said finished
 	resting  bool // the watermark said idle
+	restedAt time.Time
 
 	records  [together]fetch.Record // of the group
 	group    [together]heard
@@ -59,7 +60,7 @@ type rawReader struct {
 func newRawReader(in *intake, part partition, out *outbox, from int64, st *unitState,
 ) (*rawReader, error) {
 	r := &rawReader{in: in, raw: correlate.RawPartition{Topic: part.topic, Partition: part.id},
-		out: out, next: from, from: from, until: -1, lastRead: time.Now(),
+		out: out, next: from, from: from, until: -1, high: -1, lastRead: time.Now(),
 		pursuit: newPursuit(in.o.Topics.AlertsPartitions),
 		home:    dedup.AlertsPartition("", int(in.o.Topics.AlertsPartitions)),
 		rows:    make([]archive.Row, 0, together),
@@ -136,11 +137,16 @@ type heard struct {
 // read folds what an answer brought. Nothing here may refer to the memory of a group when the next
 // one is read.
 func (r *rawReader) read(p *fetch.Part) {
+	now := time.Now()
+	r.high = p.Unread()
+	r.pursuit.fetched(now, r.high)
+	if p.End() == r.next {
+		return // there is nothing, and now that is known
+	}
+	r.lastRead = now
 	if r.resting {
 		r.wake()
 	}
-	r.high, r.lastRead = p.Unread(), time.Now()
-	r.pursuit.fetched(r.lastRead, r.high)
 	records, ended := 0, false
 	for group := p.Next(r.records[:], groupBytes); len(group) > 0 && !ended; group = p.Next(r.records[:], groupBytes) {
 		if group, ended = r.due(group); len(group) == 0 {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"quell/correlate"
 	"quell/pipeline/dedup"
@@ -42,6 +43,40 @@ func TestRawReaderRestores(t *testing.T) {
 			}
 			if err == nil && r.table.Len() != c.entries {
 				t.Errorf("%d entries, want %d", r.table.Len(), c.entries)
+			}
+		})
+	}
+}
+
+// Silence alone does not say that a backlog has been worked off: the broker may be away, or the process
+// may have slept. What was asked last, and how far the reader got, does.
+func TestSilenceIsNoEnd(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		high, next int64 // up to where it could be read, or -1 for no answer yet; and was
+		told       bool
+	}{
+		{"no answer since the beginning", -1, 0, false},
+		{"an answer without records", 0, 0, true},
+		{"in the middle of a backlog", 1_000_000, 10, false},
+		{"at its end", 1_000_000, 1_000_000, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			refusal := errors.New("nothing is produced")
+			out := newOutbox(t.Context(), nil, func() {})
+			out.err.Store(&refusal)
+			r, err := newRawReader(foldIntake(), partition{"raw", 0}, out, 0, &unitState{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			now := time.Now()
+			if c.high >= 0 {
+				r.pursuit.fetched(now, c.high)
+			}
+			r.high, r.next = c.high, c.next
+			r.idle(now.Add(2 * quietEnough))
+			if told := !r.pursuit.owed[0]; told != c.told {
+				t.Errorf("it was told that the backlog has ended: %t", told)
 			}
 		})
 	}

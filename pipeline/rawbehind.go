@@ -83,6 +83,10 @@ func (r *rawReader) catchUp() {
 	}
 }
 
-// quietEnough is how long nothing must have come until a partition counts as read to its end,
-// whatever its high watermark says: the rest of it may be a transaction that nobody ends.
+// quietEnough is how long nothing must have come until a partition is looked at that may have been read
+// to its end without a record that could say so.
 const quietEnough = time.Second
+
+// reached reports whether everything that could be read at the last answer has been read. Before the first
+// one nobody knows.
+func (r *rawReader) reached() bool { return r.high >= 0 && r.next >= r.high }

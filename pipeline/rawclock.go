@@ -14,27 +14,32 @@ func (r *rawReader) idle(now time.Time) {
 	if r.resting && r.in.race.woken(partition{r.raw.Topic, r.raw.Partition}) {
 		r.resting, r.lastRead = false, now
 	}
+	if r.resting && now.Sub(r.restedAt) >= restAfter {
+		r.rest(now)
+	}
 	quiet := now.Sub(r.lastRead)
 	if r.ended || r.resting || quiet < r.in.o.Pace.poll() {
 		return
 	}
 	if r.in.o.Clock == correlate.ClockAppend {
 		r.table.Due(r.table.Now().Add(correlate.Duration(quiet.Milliseconds())), r.owe)
-		if quiet >= quietEnough {
+		if quiet >= quietEnough && r.reached() {
 			r.catchUp()
 		}
 		return
 	}
 	r.finishIfEnded()
-	if !r.ended && r.until < 0 && quiet >= restAfter && r.next >= r.high && !r.ahead() {
-		r.rest()
+	if !r.ended && r.until < 0 && quiet >= restAfter && r.reached() && !r.ahead() {
+		r.rest(now)
 	}
 }
 
-// rest says that the partition holds nobody back until it speaks again.
-func (r *rawReader) rest() {
+// rest says that the partition holds nobody back until it speaks again. It says so again and again: a
+// process that was asleep, and has not heard yet that this partition is another's now, may take its
+// word back (see wake) after it was given.
+func (r *rawReader) rest(now time.Time) {
 	r.table.Drain(r.owe)
-	r.resting = true
+	r.resting, r.restedAt = true, now
 	at := r.table.Now()
 	said := r.in.race.rest(partition{r.raw.Topic, r.raw.Partition}, at, r.next)
 	r.promise(&correlate.Watermark{Raw: r.raw, At: at, Idle: true, Next: r.next, Said: said})

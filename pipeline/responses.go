@@ -75,7 +75,7 @@ func (r *responseReader) read(p *fetch.Part) {
 		r.next = max(r.next, p.End())
 	}
 	r.flush()
-	r.in.metrics.lag.WithLabelValues("intake", r.raw.Topic, fmt.Sprint(r.raw.Partition)).Set(float64(p.HighWatermark - r.next))
+	r.in.metrics.lag.WithLabelValues("intake", r.raw.Topic, fmt.Sprint(r.raw.Partition)).Set(float64(p.High - r.next))
 }
 
 // flush produces the rejected responses as a block.

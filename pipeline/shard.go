@@ -135,7 +135,8 @@ func (s *shard) Run(ctx context.Context) error {
 func (s *shard) join(joining []*holding) {
 	for _, h := range joining {
 		s.held[h.part] = h
-		h.due = time.Now().Add(s.every)
+		// Not all at once: partitions that come together would always be kept together.
+		h.due = time.Now().Add(s.every + s.every*time.Duration(h.part.id%8)/8)
 		s.fetcher.Add(h.part.topic, h.part.id, h.reader.position())
 	}
 }

@@ -70,8 +70,14 @@ type unitState struct {
 	// commits are the positions committed after the manifest's, in order, as far as compaction has
 	// left them; the newest is always there.
 	commits []committed
-	chunks  map[string][]byte // by key; nil for those that the newest manifest does not name
-	reset   bool              // the newest manifest was deleted
+	chunks  map[string]chunk // by key; without a value are those that the newest manifest does not name
+	reset   bool             // the newest manifest was deleted
+}
+
+// chunk is a part of a body, and where it lies in the state topic.
+type chunk struct {
+	value []byte
+	at    int64
 }
 
 // maxCommits bounds how many committed positions are remembered until they are compared: every
@@ -105,7 +111,7 @@ func (k *Kafka) readState(ctx context.Context, adm *kadm.Client, topic string, p
 
 // foldState folds what the records of [from, to) say about a unit.
 func (k *Kafka) foldState(ctx context.Context, p partition, from, to int64, unit string) (*unitState, error) {
-	st := &unitState{unit: unit, chunks: map[string][]byte{}}
+	st := &unitState{unit: unit, chunks: map[string]chunk{}}
 	if from < to {
 		if err := k.readDecided(ctx, p, from, to, st.fold); err != nil {
 			return nil, fmt.Errorf("read the state of %s: %w", unit, err)
@@ -120,7 +126,7 @@ func (st *unitState) whole() bool {
 		return st.reset
 	}
 	for i := range st.manifest.Chunks {
-		if st.chunks[st.manifest.chunkKey(st.unit, i)] == nil {
+		if st.chunks[st.manifest.chunkKey(st.unit, i)].value == nil {
 			return false
 		}
 	}
@@ -134,19 +140,21 @@ func (st *unitState) fold(r *kgo.Record) error {
 	case !ok:
 		return nil
 	case name == "manifest":
-		return st.turn(r.Value)
+		return st.turn(r.Value, r.Offset)
 	case name == "position":
 		return st.commit(r.Value)
 	case r.Value == nil:
 		delete(st.chunks, string(r.Key))
 	default:
-		st.chunks[string(r.Key)] = r.Value
+		st.chunks[string(r.Key)] = chunk{r.Value, r.Offset}
 	}
 	return nil
 }
 
-// turn makes a manifest the newest. Of the chunks only its own are of use from now on.
-func (st *unitState) turn(value []byte) error {
+// turn makes the manifest that lies at an offset the newest. Of the chunks before it only its own are
+// of use from now on. Those behind it are the next one's: a manifest counts from the marker of its
+// transaction on, which a broker may write after chunks that no transaction holds back.
+func (st *unitState) turn(value []byte, at int64) error {
 	st.manifest, st.reset = nil, value == nil
 	own := map[string]bool{}
 	if value != nil {
@@ -158,9 +166,9 @@ func (st *unitState) turn(value []byte) error {
 			own[st.manifest.chunkKey(st.unit, i)] = true
 		}
 	}
-	for key := range st.chunks {
-		if !own[key] {
-			st.chunks[key] = nil
+	for key, c := range st.chunks {
+		if !own[key] && c.at < at {
+			st.chunks[key] = chunk{at: c.at}
 		}
 	}
 	for st.manifest != nil && len(st.commits) > 0 && st.commits[0].Position <= st.manifest.Position {
@@ -203,7 +211,7 @@ func (st *unitState) assemble() error {
 	}
 	st.body = make([]byte, 0, min(m.Bytes, len(st.chunks)*chunkBytes))
 	for i := range m.Chunks {
-		st.body = append(st.body, st.chunks[m.chunkKey(st.unit, i)]...)
+		st.body = append(st.body, st.chunks[m.chunkKey(st.unit, i)].value...)
 	}
 	if sum := fmt.Sprintf("%016x", xxhash.Sum64(st.body)); len(st.body) != m.Bytes || sum != m.Sum {
 		return fmt.Errorf("state of %s is damaged: %d bytes with sum %s, the manifest says %d and %s: "+

@@ -16,7 +16,9 @@ type Options struct {
 	PartitionBytes int32         // of one partition in an answer; a single batch may be larger
 	Bytes          int32         // of an answer
 	Wait           time.Duration // that a broker may wait until something comes
-	Committed      bool          // read no record of a transaction before that has been committed
+	// Committed reads no record of a transaction before that has been committed, and nothing behind it: a
+	// partition can be read up to its last stable offset then, otherwise to its high watermark.
+	Committed bool
 
 	Memory Memory
 }
@@ -49,6 +51,7 @@ type uuid [16]byte
 type cursor struct {
 	place
 	offset  int64 // to ask for next
+	high    int64 // that was told, or -1
 	epoch   int32 // of the leader of the last batch that was read, or -1
 	leader  int32 // broker, or -1 while it is not known
 	term    int32 // the leader's epoch, or -1
@@ -76,7 +79,7 @@ func (f *Fetcher) Add(topic string, partition int32, offset int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	at := place{topic, partition}
-	f.cursors[at] = &cursor{place: at, offset: offset, epoch: -1, leader: -1, term: -1}
+	f.cursors[at] = &cursor{place: at, offset: offset, high: -1, epoch: -1, leader: -1, term: -1}
 	f.seek()
 }
 

@@ -10,11 +10,12 @@ import (
 )
 
 // Part is what one answer brought of one partition, or why it brings no more. It belongs to the
-// goroutine that polled it, which calls Next until there is no record left, and then Close.
+// goroutine that polled it, which calls Next until there is no record left, and then Close. One without
+// any record says up to where the partition can be read, when that is news.
 type Part struct {
-	Topic         string
-	Partition     int32
-	HighWatermark int64 // of the partition, when it was asked
+	Topic     string
+	Partition int32
+	High      int64 // up to where the partition could be read when it was asked; see Options.Committed
 
 	// Err is why the partition brings nothing more, until it is removed and added again. A Part that has
 	// it from the beginning has no records; Next may find one.
@@ -37,7 +38,7 @@ type Part struct {
 // Next has returned nothing and Err is nil.
 func (p *Part) End() int64 { return p.end }
 
-// Unread is the high watermark without the ends of transactions that the log closes with: to them,
+// Unread is High without the ends of transactions that the log closes with: to them,
 // nothing is behind the last record.
 func (p *Part) Unread() int64 { return p.unread }
 
@@ -59,8 +60,8 @@ func (p *Part) survey() (epoch int32) {
 		}
 		rest = more
 	}
-	p.unread = p.HighWatermark
-	if p.end == p.HighWatermark {
+	p.unread = p.High
+	if p.end == p.High {
 		p.unread = last
 	}
 	return epoch

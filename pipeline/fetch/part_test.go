@@ -201,7 +201,7 @@ func line(offset, ms int64, value []byte) string {
 // ours reads the answer with a Part, some records at a time.
 func ours(t testing.TB, rp *kmsg.FetchResponseTopicPartition, from int64, group, size int) ([]string, *Part) {
 	memory := newWary()
-	p := &Part{memory: memory, from: from, end: from, src: rp.RecordBatches, HighWatermark: rp.HighWatermark,
+	p := &Part{memory: memory, from: from, end: from, src: rp.RecordBatches, High: rp.HighWatermark,
 		aborted: abortedOf(rp.AbortedTransactions)}
 	p.survey()
 	var lines []string

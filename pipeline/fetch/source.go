@@ -139,8 +139,12 @@ func (s *source) parts(resp *kmsg.FetchResponse) (parts []*Part, err error) {
 // part returns what came of one partition, nil if that is nothing, or an error that passes by
 // itself.
 func (s *source) part(c *cursor, rp *kmsg.FetchResponseTopicPartition) (*Part, error) {
-	p := &Part{Topic: c.topic, Partition: c.partition, HighWatermark: rp.HighWatermark, memory: s.f.o.Memory,
+	p := &Part{Topic: c.topic, Partition: c.partition, High: rp.HighWatermark, memory: s.f.o.Memory,
 		of: c, from: c.offset, end: c.offset, src: rp.RecordBatches}
+	if s.f.o.Committed && rp.LastStableOffset >= 0 {
+		p.High = min(p.High, rp.LastStableOffset)
+	}
+	p.unread = p.High
 	if err := kerr.ErrorForCode(rp.ErrorCode); err != nil {
 		if passes(err) {
 			return nil, err
@@ -154,14 +158,19 @@ func (s *source) part(c *cursor, rp *kmsg.FetchResponseTopicPartition) (*Part, e
 		return p, nil
 	}
 	if len(rp.RecordBatches) == 0 {
-		return nil, nil
+		if p.High == c.high {
+			return nil, nil
+		}
+		c.high = p.High
+		return p, nil
 	}
 	p.aborted = abortedOf(rp.AbortedTransactions)
 	epoch := p.survey()
 	if p.end == p.from && p.sound() {
 		return nil, errPiece
 	}
-	if c.offset = p.end; epoch >= 0 {
+	c.offset, c.high = p.end, p.High
+	if epoch >= 0 {
 		c.epoch = epoch
 	}
 	return p, nil

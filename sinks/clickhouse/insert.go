@@ -41,11 +41,17 @@ func (c *Client) Insert(ctx context.Context, b archive.Batch) error {
 	return c.surely(ctx, &b, block.Pieces)
 }
 
-// surely inserts the block and, if the batch is a repeated one, makes sure that its rows are there.
-// ClickHouse writes a token down before it makes the part of that insert visible: killed in
-// between, it takes every repeat for done, and has no rows. Such a token is spent; the next one
-// takes its place.
+// surely inserts the block. If the batch is a repeated one, it looks first whether its rows are there:
+// a token may have been forgotten after so many others that the rows would go in again. And it makes
+// sure that they are there afterwards: ClickHouse writes a token down before it makes the part of that
+// insert visible; killed in between, it takes every repeat for done, and has no rows. Such a token is
+// spent; the next one takes its place.
 func (c *Client) surely(ctx context.Context, b *archive.Batch, block [][]byte) error {
+	if b.Repeated {
+		if there, err := c.holds(ctx, b); err != nil || there {
+			return err
+		}
+	}
 	for n := range archive.Tokens {
 		token, body := b.TokenAfter(n), &body{rest: slices.Clone(block)} // sending eats it
 		err := c.insert(ctx, b, token, body)

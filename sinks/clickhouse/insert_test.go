@@ -55,6 +55,35 @@ func forgetIn(o clickhouse.Options) func(*testing.T, string) {
 	}
 }
 
+// A repeated insert adds nothing when its token was forgotten, after so many others: it is looked first.
+func TestForgottenToken(t *testing.T) {
+	o := options()
+	c := migrated(t, o)
+	// The first setting is a table's own; the window applies to parts that are made from then on.
+	err := connect(t, o).Exec(t.Context(), "ALTER TABLE events MODIFY SETTING non_replicated_deduplication_window = 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := archivetest.Origin("raw", 0)
+	insert := func(token string, first int64, repeated bool) {
+		t.Helper()
+		b := archive.Batch{Table: archive.TableEvents, Token: token, Repeated: repeated,
+			Sections: []archive.Section{archivetest.Events(from, first, 3)}}
+		if err := c.Insert(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	insert("q:0:0-0", 0, false)
+	for i := range int64(3) {
+		insert(fmt.Sprint("q:0:", i+1), 3+3*i, false)
+	}
+	insert("q:0:0-0", 0, true)
+	got := offsetsOf(c)(t, archive.TableEvents, "raw", 0)
+	if want := []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}; !slices.Equal(got, want) {
+		t.Errorf("offsets %v, want %v", got, want)
+	}
+}
+
 // connect opens a connection that is not the client's own.
 func connect(t *testing.T, o clickhouse.Options) driver.Conn {
 	t.Helper()

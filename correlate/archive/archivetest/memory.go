@@ -50,6 +50,9 @@ func (m *Memory) Insert(ctx context.Context, b archive.Batch) error {
 	if err := b.Check(); err != nil {
 		return &archive.Error{Fault: archive.FaultReject, Err: err}
 	}
+	if b.Repeated && m.has(&b) {
+		return nil
+	}
 	for n := range archive.Tokens {
 		key := [2]string{b.Table, b.TokenAfter(n)}
 		if !m.tokens[key] {
