@@ -44,13 +44,16 @@ type stamper struct {
 	cluster     *kfake.Cluster
 	seen        int
 	decompress  kgo.Decompressor
+	memory      *lastUsed
 	compressors map[kgo.CompressionCodecType]kgo.Compressor
 }
 
 func newStamper(cluster *kfake.Cluster) (*stamper, error) {
+	memory := new(lastUsed)
 	s := &stamper{
 		cluster:     cluster,
-		decompress:  kgo.DefaultDecompressor(),
+		memory:      memory,
+		decompress:  kgo.DefaultDecompressor(memory),
 		compressors: make(map[kgo.CompressionCodecType]kgo.Compressor),
 	}
 	for codec, with := range map[kgo.CompressionCodecType]kgo.CompressionCodec{
@@ -66,6 +69,23 @@ func newStamper(cluster *kfake.Cluster) (*stamper, error) {
 		s.compressors[codec] = c
 	}
 	return s, nil
+}
+
+// lastUsed is the memory that was decompressed to last, for one goroutine.
+type lastUsed struct{ b []byte }
+
+// GetDecompressBytes implements kgo.PoolDecompressBytes.
+func (l *lastUsed) GetDecompressBytes([]byte, kgo.CompressionCodecType) []byte {
+	b := l.b
+	l.b = nil
+	return b
+}
+
+// PutDecompressBytes implements kgo.PoolDecompressBytes.
+func (l *lastUsed) PutDecompressBytes(b []byte) {
+	if cap(b) <= 4<<20 {
+		l.b = b[:0]
+	}
 }
 
 // install puts the stamper in front of kfake's own handling of produce requests.
@@ -110,21 +130,24 @@ func (s *stamper) appendTime(version int16, t *kmsg.ProduceRequestTopic) bool {
 	return v != nil && *v == "LogAppendTime"
 }
 
-// stampBatch returns the batch with all its records at now (milliseconds). A batch that is damaged
+// stampBatch returns the batch with all its records at now (milliseconds). It writes into the
+// request's bytes, which are read for this request alone; a request that is seen twice is stamped
+// twice. A batch that is damaged
 // is returned as it is if its checksum says so already, and otherwise with a wrong checksum: kfake
 // refuses both as CORRUPT_MESSAGE, as a real broker does.
 func (s *stamper) stampBatch(batch []byte, now int64) []byte {
 	if len(batch) < batchHeader || crcOf(batch) != binary.BigEndian.Uint32(batch[batchCRC:]) {
 		return batch
 	}
-	batch = bytes.Clone(batch) // the request's bytes may be shared with others
 	body, ok := s.stampRecords(batch)
 	if !ok {
 		batch[batchCRC] ^= 0xff
 		return batch
 	}
-	batch = append(batch[:batchHeader], body...)
-	binary.BigEndian.PutUint32(batch[batchLength:], uint32(len(batch)-batchLength-4))
+	if body != nil {
+		batch = append(batch[:batchHeader:batchHeader], body...)
+		binary.BigEndian.PutUint32(batch[batchLength:], uint32(len(batch)-batchLength-4))
+	}
 	binary.BigEndian.PutUint64(batch[batchFirstTimestamp:], uint64(now))
 	binary.BigEndian.PutUint64(batch[batchMaxTimestamp:], uint64(now))
 	binary.BigEndian.PutUint32(batch[batchCRC:], crcOf(batch))
@@ -135,22 +158,22 @@ func crcOf(batch []byte) uint32 {
 	return crc32.Checksum(batch[batchAttributes:], crc32.MakeTable(crc32.Castagnoli))
 }
 
-// stampRecords returns what follows the header, with no record differing from the base timestamp,
-// compressed as it was. It writes into the batch if that is not compressed.
+// stampRecords returns what has to follow the header so that no record differs from the base timestamp,
+// compressed as it was; nil if it is there already. It writes into a batch that is not compressed.
 func (s *stamper) stampRecords(batch []byte) (body []byte, ok bool) {
-	body = batch[batchHeader:]
 	codec := kgo.CompressionCodecType(binary.BigEndian.Uint16(batch[batchAttributes:]) & codecMask)
 	if codec == kgo.CodecNone {
-		_, ok = clearDeltas(body, batch)
-		return body, ok
+		_, ok = clearDeltas(batch[batchHeader:], batch)
+		return nil, ok
 	}
-	plain, err := s.decompress.Decompress(body, codec)
+	plain, err := s.decompress.Decompress(batch[batchHeader:], codec)
 	if err != nil {
 		return nil, false
 	}
+	defer s.memory.PutDecompressBytes(plain)
 	changed, ok := clearDeltas(plain, batch)
 	if !ok || !changed {
-		return body, ok
+		return nil, ok
 	}
 	compressor, ok := s.compressors[codec]
 	if !ok {
