@@ -81,15 +81,17 @@ func (o *outbox) room(size int) []byte { return o.blocks.get(size)[:0] }
 // produceBlock does as produce does; r's value lies in memory that room returned, and goes back.
 func (o *outbox) produceBlock(r *kgo.Record) { o.produceWith(r, o.ackBlock[o.now]) }
 
-func (o *outbox) produceWith(r *kgo.Record, ack func(*kgo.Record, error)) {
+// produceWith reports whether ack will be called.
+func (o *outbox) produceWith(r *kgo.Record, ack func(*kgo.Record, error)) bool {
 	if o.err.Load() != nil {
-		return
+		return false
 	}
 	if r.Timestamp.IsZero() {
 		r.Timestamp = o.at
 	}
 	o.unacked[o.now].Add(1)
 	o.cl.Produce(o.ctx, r, ack)
+	return true
 }
 
 func (o *outbox) acknowledged(g int, r *kgo.Record, err error) {

@@ -5,11 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"quell/correlate"
 	"quell/correlate/archive"
-	"quell/correlate/wire"
 	"quell/pipeline/decode"
 	"quell/pipeline/dedup"
 	"quell/pipeline/fetch"
@@ -46,8 +43,7 @@ type rawReader struct {
 	labels   []correlate.Label // scratch
 	record   correlate.Record  // scratch for the wire form
 	alert    correlate.Alert
-	values   []byte        // arena of alert values
-	spare    []kgo.Record  // records of alerts that are still to come
+	slate    slates        // of alerts
 	rows     []archive.Row // of the group
 	block    *archive.EventsBuilder
 	refused  refusedBlock
@@ -64,7 +60,7 @@ func newRawReader(in *intake, part partition, out *outbox, from int64, st *unitS
 		pursuit: newPursuit(in.o.Topics.AlertsPartitions),
 		home:    dedup.AlertsPartition("", int(in.o.Topics.AlertsPartitions)),
 		rows:    make([]archive.Row, 0, together),
-		block:   archive.NewEventsBuilder(), refused: newRefusedBlock(in.o)}
+		slate:   newSlates(), block: archive.NewEventsBuilder(), refused: newRefusedBlock(in.o)}
 	for _, t := range in.o.Topics.Raw {
 		if t.Name == part.topic {
 			r.decoder = t.Format.NewDecoder()
@@ -343,25 +339,15 @@ func (r *rawReader) owe(o dedup.Owed) {
 func (r *rawReader) send(home int32, at correlate.Time) {
 	r.passed++
 	r.record = correlate.Record{Kind: correlate.KindAlert, Alert: &r.alert}
-	r.out.produce(r.alertsRecord(home, at, &r.record))
+	r.tell(home, at, &r.record)
 }
 
-// alertsRecord returns a record of the alerts topic. Its value lies in an arena that is not used
-// again: it belongs to the producer until that has sent it.
-func (r *rawReader) alertsRecord(home int32, at correlate.Time, c *correlate.Record) *kgo.Record {
-	if cap(r.values)-len(r.values) < 4<<10 {
-		r.values = make([]byte, 0, 64<<10)
-	}
-	n := len(r.values)
-	r.values = wire.Append(r.values, c)
-	if len(r.spare) == 0 {
-		r.spare = make([]kgo.Record, 256)
-	}
-	rec := &r.spare[0]
-	r.spare = r.spare[1:]
-	rec.Topic, rec.Partition, rec.Value = r.in.o.Topics.Alerts, home, r.values[n:len(r.values):len(r.values)]
+// tell produces a record of the alerts topic.
+func (r *rawReader) tell(home int32, at correlate.Time, c *correlate.Record) {
+	rec := r.slate.write(c)
+	rec.Topic, rec.Partition = r.in.o.Topics.Alerts, home
 	if r.in.o.Clock == correlate.ClockEvent {
 		rec.Timestamp = at.Std()
 	}
-	return rec
+	r.slate.produce(r.out, rec)
 }

@@ -76,8 +76,7 @@ func (r *rawReader) catchUp() {
 	w := correlate.Watermark{Raw: r.raw, At: r.table.Now(), Idle: true, Next: r.next, Said: r.in.race.speak()}
 	for p, owed := range r.pursuit.owed {
 		if owed {
-			r.out.produce(r.alertsRecord(int32(p), w.At,
-				&correlate.Record{Kind: correlate.KindWatermark, Watermark: &w}))
+			r.tell(int32(p), w.At, &correlate.Record{Kind: correlate.KindWatermark, Watermark: &w})
 			r.pursuit.owed[p] = false
 		}
 	}

@@ -92,6 +92,6 @@ func (r *rawReader) watermark(of []correlate.RawPartition) {
 
 func (r *rawReader) promise(w *correlate.Watermark) {
 	for p := range r.in.o.Topics.AlertsPartitions {
-		r.out.produce(r.alertsRecord(p, w.At, &correlate.Record{Kind: correlate.KindWatermark, Watermark: w}))
+		r.tell(p, w.At, &correlate.Record{Kind: correlate.KindWatermark, Watermark: w})
 	}
 }
