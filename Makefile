@@ -68,7 +68,7 @@ kafka: ## Run a real Apache Kafka in the foreground; prints its address, ^C stop
 	@.ci/setup kafka
 	@deploy/kafka/run.sh
 
-bench: build ## Measure this machine (six minutes); writes bench/RESULTS.md and the README's tables
+bench: build ## Measure this machine (eight minutes); writes bench/RESULTS.md and the README's tables
 	@.ci/setup modules engine kafka
 	@bench/run
 	go test -count 1 ./cmd/quell -run '^(TestReadme|TestResults)$$' -update

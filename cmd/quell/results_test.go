@@ -23,7 +23,7 @@ func results(t *testing.T) *bench.Results {
 		}
 		return r
 	}
-	return &bench.Results{Embedded: read("embedded"), Kafka: read("kafka"), Distinct: read("distinct"),
+	return &bench.Results{Embedded: read("embedded"), Kafka: read("kafka"), Apart: read("apart"), Distinct: read("distinct"),
 		Huge: read("huge"), Check: read("check")}
 }
 

@@ -153,6 +153,8 @@ func TestModel(t *testing.T) {
 	near("the cores that it came from", n.Quell, 0.6)
 	near("a million alerts", n.MemoryMiB, 1300)
 	near("a day's disk", n.DiskPerDay, 86_400*100_000*40)
+	near("the disk of half an event", m.disk(200), 20)
+	near("the disk between what was measured", m.disk(5400), 540)
 	if n.Partitions != 1 { // 0.2 cores of intake
 		t.Errorf("%d partitions", n.Partitions)
 	}
@@ -169,7 +171,7 @@ func TestRendering(t *testing.T) {
 	storm.PageLatency = Latency{P50: 50, P99: 400}
 	storm.Peers = []Peer{{Name: "bento", Version: "1", CPU: 16, Over: 8}, {Name: "sec", Absent: "not on PATH"}}
 	huge, distinct := made(10_400, 6_000, 24, 7, 3, 500, 1040), made(400, 400_000, 5, 2, 3, 700, 40)
-	rs := &Results{Embedded: storm, Kafka: storm, Distinct: distinct, Huge: huge, Check: storm}
+	rs := &Results{Embedded: storm, Kafka: storm, Apart: distinct, Distinct: distinct, Huge: huge, Check: storm}
 	targets := rs.Targets()
 	for _, want := range []string{"| page latency p50, ms | <= 60 | 50 | 50 |",
 		"| page latency p99, ms | <= 250 | 400 (missed) | 400 (missed) |",

@@ -15,8 +15,8 @@ import (
 // and bytes. The storm's mix is part of all of it: one event in ten is a new alert.
 type Model struct {
 	Quell, Broker, Engine Line
-	Intake                Line // of it, for the number of partitions
-	Disk                  Line // bytes an event in ClickHouse; fixed is not used
+	Intake                Line     // of it, for the number of partitions
+	Disk                  [2]Point // bytes an event in ClickHouse, of events of two sizes
 	MemoryMiB             float64
 	MemoryPerAlert        float64 // bytes
 }
@@ -24,9 +24,12 @@ type Model struct {
 // Line is a linear cost: fixed, and for every event and its bytes.
 type Line struct {
 	Fixed float64 // cores
-	Event float64 // microseconds, or bytes, an event
+	Event float64 // microseconds an event
 	Byte  float64 // likewise, a byte of the event
 }
+
+// Point is a cost of events of one size.
+type Point struct{ Size, Cost float64 }
 
 // at returns the cores that so many events a second of that size take.
 func (l Line) at(rate, size float64) float64 { return l.Fixed + rate*(l.Event+l.Byte*size)/1e6 }
@@ -39,7 +42,7 @@ func through(size1, cost1, size2, cost2 float64) Line {
 }
 
 // NewModel makes the model of three reports: storm, huge (events of another size) and distinct (another
-// number of alerts).
+// number of alerts). The events of huge are the larger ones.
 func NewModel(storm, huge, distinct *Report) (*Model, error) {
 	if storm.EventBytes == huge.EventBytes || storm.Fingerprints == distinct.Fingerprints {
 		return nil, errors.New("the model needs events of two sizes and two numbers of alerts")
@@ -55,11 +58,22 @@ func NewModel(storm, huge, distinct *Report) (*Model, error) {
 	m.Broker = line(func(r *Row) float64 { return value(r.BrokerCPU) }, value(storm.Live.Broker))
 	m.Engine = line(func(r *Row) float64 { return value(r.EngineCPU) }, value(storm.Live.Engine))
 	m.Intake = through(storm.EventBytes, storm.Row(rowIntake).CPU, huge.EventBytes, huge.Row(rowIntake).CPU)
-	m.Disk = through(storm.EventBytes, storm.Disk.Archive, huge.EventBytes, huge.Disk.Archive)
+	m.Disk = [2]Point{{storm.EventBytes, storm.Disk.Archive}, {huge.EventBytes, huge.Disk.Archive}}
 	more := float64(distinct.Fingerprints - storm.Fingerprints)
 	m.MemoryPerAlert = max(0, (distinct.ResidentMiB-storm.ResidentMiB)*(1<<20)/more)
 	m.MemoryMiB = max(0, storm.ResidentMiB-float64(storm.Fingerprints)*m.MemoryPerAlert/(1<<20))
 	return m, nil
+}
+
+// disk returns the bytes that an event of that size takes in ClickHouse: on the line through what was
+// measured, and in proportion to its size below the smaller of the two. What repeats shrinks to next to
+// nothing, so a line that began at no bytes would say three times too much of small events.
+func (m *Model) disk(size float64) float64 {
+	small, large := m.Disk[0], m.Disk[1]
+	if size <= small.Size {
+		return small.Cost * size / small.Size
+	}
+	return small.Cost + (large.Cost-small.Cost)*(size-small.Size)/(large.Size-small.Size)
 }
 
 func value(v *float64) float64 {
@@ -86,5 +100,5 @@ func (m *Model) Need(rate, size, alerts float64) Need {
 	return Need{Quell: m.Quell.at(rate, size), Broker: m.Broker.at(rate, size), Engine: m.Engine.at(rate, size),
 		MemoryMiB:  m.MemoryMiB + alerts*m.MemoryPerAlert/(1<<20),
 		Partitions: max(1, int(math.Ceil(m.Intake.at(rate, size)/partitionLoad))),
-		DiskPerDay: day * rate * (m.Disk.Event + m.Disk.Byte*size)}
+		DiskPerDay: day * rate * m.disk(size)}
 }
