@@ -13,7 +13,7 @@
 //
 // Each role is a consumer group that consumes nothing: a client per role is a member of the group,
 // with fetching paused, and only tells which partitions are ours. The data is read by direct
-// consumers at positions that quell keeps itself. So a rebalance never moves a position, and a
+// consumers (intake's is pipeline/fetch) at positions that quell keeps itself. So a rebalance never moves a position, and a
 // committed group offset never contradicts a checkpoint.
 //
 // # Positions
