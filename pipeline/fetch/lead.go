@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -48,6 +49,16 @@ func (f *Fetcher) lead(ctx context.Context) {
 	}
 }
 
+// waiting reports whether there is a partition of the topics whose leader is not known.
+func (f *Fetcher) waiting(topics []string) bool {
+	for at, c := range f.cursors {
+		if c.leader < 0 && !c.stopped && slices.Contains(topics, at.topic) {
+			return true
+		}
+	}
+	return false
+}
+
 // unled returns the topics of partitions whose leader is not known.
 func (f *Fetcher) unled() []string {
 	f.mu.Lock()
@@ -80,7 +91,6 @@ func (f *Fetcher) find(ctx context.Context, topics []string) (stopped []*Part, k
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	known = true
 	for i := range resp.Topics {
 		t := &resp.Topics[i]
 		if t.Topic == nil {
@@ -95,12 +105,12 @@ func (f *Fetcher) find(ctx context.Context, topics []string) (stopped []*Part, k
 				c.stopped = true
 				stopped = append(stopped, &Part{Topic: at.topic, Partition: at.partition, of: c, Err: why,
 					from: c.offset, end: c.offset})
-			} else if !f.led(c, t) {
-				known = false
+			} else {
+				f.led(c, t)
 			}
 		}
 	}
-	return stopped, known
+	return stopped, !f.waiting(topics)
 }
 
 // topic notes what is known of a topic, and returns why its partitions must stop.
@@ -138,15 +148,16 @@ func (f *Fetcher) topic(name string, t *kmsg.MetadataResponseTopic) error {
 	return nil
 }
 
-// led notes the leader of a partition and lets its source ask. False if there is none now.
-func (f *Fetcher) led(c *cursor, t *kmsg.MetadataResponseTopic) bool {
+// led notes the leader of a partition, if it has one now, and lets its source ask.
+func (f *Fetcher) led(c *cursor, t *kmsg.MetadataResponseTopic) {
 	for i := range t.Partitions {
 		p := &t.Partitions[i]
 		if p.Partition != c.partition {
 			continue
 		}
-		if p.Leader < 0 || kerr.ErrorForCode(p.ErrorCode) != nil && !errors.Is(kerr.ErrorForCode(p.ErrorCode), kerr.ReplicaNotAvailable) {
-			return false
+		err := kerr.ErrorForCode(p.ErrorCode)
+		if p.Leader < 0 || err != nil && !errors.Is(err, kerr.ReplicaNotAvailable) {
+			return
 		}
 		c.leader, c.term = p.Leader, p.LeaderEpoch
 		s := f.sources[c.leader]
@@ -157,7 +168,6 @@ func (f *Fetcher) led(c *cursor, t *kmsg.MetadataResponseTopic) bool {
 			f.running.Go(func() { s.loop(f.run) })
 		}
 		f.wake(c.leader)
-		return true
+		return
 	}
-	return false
 }
