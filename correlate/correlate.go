@@ -246,5 +246,5 @@ func (e *Engine) dispose(s *sighting, d Disposition, in *incident) {
 	if in != nil {
 		out.Incident, out.Rule, out.Added = in.ID, in.Rule, s.added
 	}
-	e.fx.Disposed = append(e.fx.Disposed, out)
+	e.fx.disposed(&out)
 }

@@ -39,6 +39,7 @@ type Limits struct {
 	Lateness          Duration // how long a closed group takes late evidence (1h)
 	AlertMemory       Duration // how long a resolved incident and its alerts are known (1h)
 	MergeBuffer       int      // event clock: records that wait (1,000,000); then the oldest apply
+	StepBytes         int      // about what one record brings about (8 MiB); the rest comes after it
 }
 
 func (l Limits) withDefaults() Limits {
@@ -48,6 +49,7 @@ func (l Limits) withDefaults() Limits {
 	}{
 		{&l.OpenIncidents, 100_000}, {&l.AlertsPerIncident, 10_000}, {&l.LiveAlerts, 1_000_000},
 		{&l.ClosedGroups, 100_000}, {&l.MergeBuffer, 1_000_000}, {&l.GroupsPerRule, 50_000},
+		{&l.StepBytes, 8 << 20},
 	} {
 		if *n.value == 0 {
 			*n.value = n.initial
@@ -70,7 +72,7 @@ func (l Limits) check() error {
 		{"AlertsPerIncident", int64(l.AlertsPerIncident)},
 		{"LiveAlerts", int64(l.LiveAlerts)}, {"ClosedGroups", int64(l.ClosedGroups)},
 		{"Lateness", int64(l.Lateness)}, {"AlertMemory", int64(l.AlertMemory)},
-		{"MergeBuffer", int64(l.MergeBuffer)},
+		{"MergeBuffer", int64(l.MergeBuffer)}, {"StepBytes", int64(l.StepBytes)},
 	} {
 		if v.value < 0 {
 			return fmt.Errorf("correlate: Limits.%s is %d: give a positive number, or 0 for the "+

@@ -20,9 +20,11 @@ type Stats struct {
 	MostOpen, MostGroups, MostMembers int
 
 	Ended bool // all raw partitions finished and time has run out (event clock)
+	More  bool // the next record, whatever it is, goes on with what others left (event clock)
 
 	Evicted uint64 // closed groups dropped before their time: Limits.ClosedGroups
 	Forced  uint64 // records applied before their watermark: Limits.MergeBuffer
+	Divided uint64 // records that brought about as much as one may: Limits.StepBytes
 
 	Over Over
 }
@@ -42,7 +44,8 @@ func (e *Engine) Stats() Stats {
 		Resolved: e.states[ResolvedDone], Held: e.backlog.owing.n,
 		LiveAlerts: e.alerts.n, Members: e.members, Groups: len(e.groups),
 		ClosedGroups: len(e.closed) - e.closedHead, Timers: len(e.timers.heap),
-		Buffered: len(e.merge.heap), Ended: e.merge.ended, Evicted: e.evicted, Forced: e.forced,
+		Buffered: len(e.merge.heap), Ended: e.merge.ended && !e.merge.more, More: e.merge.more,
+		Evicted: e.evicted, Forced: e.forced, Divided: e.divided,
 	}
 }
 

@@ -184,6 +184,7 @@ func (p *player) begin(a args) {
 		LiveAlerts:        int(a.number(p.t, "live", 0)),
 		ClosedGroups:      int(a.number(p.t, "closed", 0)),
 		MergeBuffer:       int(a.number(p.t, "buffer", 0)),
+		StepBytes:         int(a.number(p.t, "step", 0)),
 		Lateness:          a.duration(p.t, "lateness", 0),
 		AlertMemory:       a.duration(p.t, "memory", 0),
 	}}
@@ -270,7 +271,7 @@ func (p *player) step(r Record) {
 	if !bytes.Equal(before, restored.Snapshot(nil)) {
 		p.t.Fatal("the snapshot of the restored engine differs")
 	}
-	if now := p.engine.Stats(); now.Evicted+now.Forced == 0 && now.Over == (Over{}) { // these counters do not survive
+	if now := p.engine.Stats(); now.Evicted+now.Forced+now.Divided == 0 && now.Over == (Over{}) { // these counters do not survive
 		p.engine = restored
 	}
 }
