@@ -29,6 +29,7 @@ type Engine struct {
 	groups    map[string]*group    // by group key
 	open      occupancy[string]    // by scope: incidents that are not resolved
 	ruled     occupancy[ruleOf]    // by scope and rule: see occupies
+	occupied  int                  // see occupies
 	states    [ResolvedDone + 1]int
 	members   int // of all incidents
 

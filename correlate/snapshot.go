@@ -226,8 +226,8 @@ func (t *terms) durations() [6]*Duration {
 	return [6]*Duration{&t.wait, &t.interval, &t.repeat, &t.quiet, &t.reopen, &t.ack}
 }
 
-func (in *incident) flags() [6]*bool {
-	return [6]*bool{&in.overflow, &in.byPerson, &in.waited, &in.fired, &in.cleared, &in.told}
+func (in *incident) flags() [7]*bool {
+	return [7]*bool{&in.overflow, &in.shared, &in.byPerson, &in.waited, &in.fired, &in.cleared, &in.told}
 }
 
 func (in *incident) clocks() [3]*Time {

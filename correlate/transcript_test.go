@@ -178,6 +178,7 @@ func (p *player) begin(a args) {
 	p.sets = map[string]*oneRule{}
 	p.names, p.scribe = map[string]string{}, newScribe()
 	p.options = Options{Partition: 7, Limits: Limits{
+		Incidents:         int(a.number(p.t, "incidents", 0)),
 		OpenIncidents:     int(a.number(p.t, "open", 0)),
 		GroupsPerRule:     int(a.number(p.t, "groups", 0)),
 		AlertsPerIncident: int(a.number(p.t, "members", 0)),

@@ -245,12 +245,14 @@ func (e *engineOwner) observe() {
 
 func (e *engineOwner) observeLimits(st *correlate.Stats) {
 	m, l, part := e.c.metrics, &e.c.o.Correlate.Limits, partition{e.c.o.Topics.Alerts, e.id}
+	m.use("incidents", st.Incidents, l.Incidents, part)
 	m.use("open_incidents", st.MostOpen, l.OpenIncidents, part)
 	m.use("groups_per_rule", st.MostGroups, l.GroupsPerRule, part)
 	m.use("alerts_per_incident", st.MostMembers, l.AlertsPerIncident, part)
 	m.use("live_alerts", st.LiveAlerts, l.LiveAlerts, part)
 	m.use("closed_groups", st.ClosedGroups, l.ClosedGroups, part)
 	m.use("merge_buffer", st.Buffered, l.MergeBuffer, part)
+	m.hit("incidents", st.Over.Incidents-e.counted.Over.Incidents)
 	m.hit("open_incidents", st.Over.OpenIncidents-e.counted.Over.OpenIncidents)
 	m.hit("groups_per_rule", st.Over.GroupsPerRule-e.counted.Over.GroupsPerRule)
 	m.hit("alerts_per_incident", st.Over.AlertsPerIncident-e.counted.Over.AlertsPerIncident)
