@@ -89,6 +89,7 @@ func (a *author) begin() {
 		if a.chance(60) {
 			bounds += " open=5 members=4 closed=6 live=14" + a.maybe(50, " groups=3")
 		}
+		bounds += a.maybe(30, " step=900") + a.maybe(20, " incidents=4")
 	}
 	if a.clock == ClockEvent {
 		a.say("engine clock=event buffer=25 %s %s", bounds, a.rule())

@@ -44,10 +44,10 @@ func (e *Engine) lag(t Time) {
 // tick takes over what a tick says. Only a tick ends the engine's own hold, since between two the
 // log only gets older. What names an earlier clock than one before it comes from an owner that was
 // stopped and has lost the partition: it takes nothing back.
-func (e *Engine) tick(t Tick) {
+func (e *Engine) tick(r *Record) {
 	e.backlog.ticks++
-	e.backlog.reached = max(e.backlog.reached, min(t.At, e.now))
-	e.lag(e.now)
+	e.backlog.reached = max(e.backlog.reached, min(r.Tick.At, e.now))
+	e.lag(r.Time)
 	e.releaseHeld()
 }
 
@@ -155,12 +155,13 @@ func (e *Engine) settle(in *incident) {
 }
 
 // releaseHeld lets the incidents page that nothing holds any more, in the order in which their
-// pages were held.
+// pages were held, as many as one record may bring about. The others go on owing until the next
+// tick: only ticks, since what intake repeats must make no difference.
 func (e *Engine) releaseHeld() {
 	if b := &e.backlog; b.lagging && !b.expired(b.since) {
 		return
 	}
-	for in := e.backlog.owing.first; in != nil; {
+	for in := e.backlog.owing.first; in != nil && !e.full(); {
 		next := in.owesAfter
 		if !e.held(in) {
 			e.pay(in)

@@ -94,15 +94,33 @@ func (e *Engine) place(s *sighting) {
 	if e.placeIn(e.groups[string(e.key)], s) {
 		return
 	}
-	overflow := e.crowded(s.alert.Scope, res.Rule.Name)
-	if overflow {
+	of := wholeGroup
+	if e.crowded(s.alert.Scope, res.Rule.Name) {
+		of = overflowOfScope
 		e.key = appendOverflowKey(e.key[:0], s.alert.Scope, res.Rule.Name)
 		if e.placeIn(e.groups[string(e.key)], s) {
 			return
 		}
 	}
-	e.openIncident(s, res, overflow)
+	if e.occupied >= e.limits.Incidents {
+		e.over.Incidents++
+		of = overflowOfAll
+		e.key = appendSharedKey(e.key[:0], res.Rule.Name, res.Route)
+		if e.placeIn(e.groups[string(e.key)], s) {
+			return
+		}
+	}
+	e.openIncident(s, res, of)
 }
+
+// extent says what an incident stands for.
+type extent uint8
+
+const (
+	wholeGroup      extent = iota // the alerts of one group key
+	overflowOfScope               // all groups of a rule for which its scope has no room
+	overflowOfAll                 // all groups of a rule and a route for which the engine has none
+)
 
 // crowded tells whether the scope has as many open incidents as it may, or the rule as many groups
 // in it, and counts which.
@@ -246,5 +264,5 @@ func (e *Engine) dispose(s *sighting, d Disposition, in *incident) {
 	if in != nil {
 		out.Incident, out.Rule, out.Added = in.ID, in.Rule, s.added
 	}
-	e.fx.Disposed = append(e.fx.Disposed, out)
+	e.fx.disposed(&out)
 }

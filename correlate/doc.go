@@ -40,6 +40,20 @@
 // a day; the repetition of a page is no reason to run on. Ticks tell nothing then. A rule change
 // applies where it stands in the log.
 //
+// # Portions
+//
+// What comes of one record lies in one transaction, at one position. So it is bounded
+// ([Limits.StepBytes]), though a record may let loose any number of timers, held pages and merged
+// alerts. What is beyond waits for records behind it:
+//
+//   - Timers that are due wait for the next record, and the clock stays at the deadline of the last
+//     one that fired: each still fires at its own. Under the append clock the record applies at the
+//     clock as it stands, behind its time.
+//   - Held pages wait for the next tick.
+//   - Under the event clock what a watermark lets pass waits for the next record of any kind. Order
+//     and times are those that they would have been at once; only a rule change that stands between
+//     comes earlier. [Stats.More] tells the owner to write a tick if no record comes.
+//
 // # Positions
 //
 // A record whose raw offset is not above the highest from its raw partition repeats something and
@@ -143,7 +157,8 @@
 //
 // [Limits] bounds everything that could grow. Groups beyond the open incidents of a scope, or beyond
 // those of a rule in it (incidents that are not resolved, or whose window is open), share one
-// incident for each rule, with an empty group; alerts beyond those that are tracked are counted.
+// incident for each rule, with an empty group. Beyond the incidents of the engine, in however many
+// scopes, groups of all scopes share one for each rule and route, with an empty scope too. Alerts beyond those that are tracked are counted.
 // Their disposition is over_limit, and they page like any other: a page too many beats a page lost.
 //
 // # Where to read

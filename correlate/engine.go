@@ -29,6 +29,7 @@ type Engine struct {
 	groups    map[string]*group    // by group key
 	open      occupancy[string]    // by scope: incidents that are not resolved
 	ruled     occupancy[ruleOf]    // by scope and rule: see occupies
+	occupied  int                  // see occupies
 	states    [ResolvedDone + 1]int
 	members   int // of all incidents
 
@@ -36,11 +37,13 @@ type Engine struct {
 	closedHead int         // index of the first
 
 	// Counters for Stats. They are no part of the state: they decide nothing.
-	evicted, forced uint64
-	over            Over
-	largest         *incident // has the most members of those that grew since its predecessor went
+	evicted, forced, divided uint64
+
+	over    Over
+	largest *incident // has the most members of those that grew since its predecessor went
 
 	fx       *Effects   // of the Step that is running
+	begun    int        // size of fx before the record that is being applied
 	received Time       // record time of the alert that is being applied; 0 while timers fire
 	made     *liveAlert // by the record that is being applied
 	key      []byte     // scratch
@@ -66,7 +69,8 @@ func New(o Options) (*Engine, error) {
 // Step applies the records of batch, in order, and appends what they bring about to fx. How the
 // records are cut into batches changes nothing. Records below Position are skipped: they have
 // been applied. Nothing of batch is kept, except that under the event clock effects may point to
-// copies of alerts of earlier batches.
+// copies of alerts of earlier batches. With [Effects.Most] Step may return before the end of the
+// batch: as long as Position is not behind that, it is to be called again.
 //
 // An error says that the engine cannot go on from the record at Position, which it has not
 // applied: a rule set came into force that Options.RuleSets does not know. After loading it Step
@@ -83,12 +87,19 @@ func (e *Engine) Step(batch []Record, fx *Effects) error {
 			continue
 		}
 		before := markEffects(fx)
+		e.begun = fx.size
 		if err := e.apply(r); err != nil {
 			return fmt.Errorf("correlate: at offset %d of alerts partition %d: %w", r.Offset,
 				e.partition, err)
 		}
 		e.position = r.Offset + 1
 		e.hash.add(r, fx, before, e.backlog.owing.n)
+		if e.full() {
+			e.divided++
+		}
+		if fx.enough() {
+			break
+		}
 	}
 	return nil
 }
@@ -107,6 +118,8 @@ func (e *Engine) apply(r *Record) error {
 	if e.mode == ClockAppend {
 		e.lag(r.Time)
 		e.advance(r.Time)
+	} else if e.merge.more {
+		e.letPass()
 	}
 	switch {
 	case r.Kind == KindRuleChange:
@@ -129,7 +142,7 @@ func (e *Engine) accept(r *Record) {
 			e.respond(r.Offset, r.Response)
 		}
 	case KindTick:
-		e.tick(r.Tick)
+		e.tick(r)
 	case KindWatermark:
 		e.restsAt(r.Watermark)
 	}
@@ -150,19 +163,26 @@ func (e *Engine) arrive(r *Record) {
 }
 
 // advance fires all timers that are due by t, each with the clock at its own deadline, and then
-// sets the clock to t, unless it is already later.
-func (e *Engine) advance(t Time) {
-	for {
+// sets the clock to t, unless it is already later. It stops, and says so, when that brings about as
+// much as one record may: the clock stays where it came to, and goes on with the next record.
+func (e *Engine) advance(t Time) (whole bool) {
+	for !e.full() {
 		due, at := e.timers.due(t)
 		if due == nil {
-			break
+			e.now = max(e.now, t)
+			e.expireClosed()
+			return true
 		}
 		e.now = max(e.now, at)
 		e.fire(due)
 	}
-	e.now = max(e.now, t)
-	e.expireClosed()
+	return false
 }
+
+// full tells whether the record that is being applied has brought about as much as one may. What
+// comes of a record lies in one transaction and one block of rows, at one position. So what a record
+// lets loose, timers, held pages and merged alerts, goes out in portions; each of these is small.
+func (e *Engine) full() bool { return e.fx.size-e.begun >= e.limits.StepBytes }
 
 // fire does what the timer t stands for.
 func (e *Engine) fire(t *timer) {

@@ -43,7 +43,7 @@ func TestRestoreRefusesWhatItCannotUse(t *testing.T) {
 		change     func(*Options)
 	}{
 		{"nothing", "does not begin", nil, nil},
-		{"another version", "another version of the engine", bytes.Replace(good, []byte("snapshot 4"),
+		{"another version", "another version of the engine", bytes.Replace(good, []byte("snapshot 5"),
 			[]byte("snapshot 2"), 1), nil},
 		{"cut off", "checksum", good[:len(good)-1], nil},
 		{"only the magic", "ends inside", good[:24], nil},

@@ -41,13 +41,15 @@ func (g *group) spanning(t, now Time, lateness Duration) *incident {
 // ruleOf names a rule in a scope.
 type ruleOf struct{ scope, rule string }
 
-// occupies tells whether the incident is one of the groups that its rule may have so many of in its
-// scope: as long as it takes alerts or is not resolved. What a limit made of several groups is none.
+// occupies tells whether the incident is one of those that the engine may have so many of: as long as
+// it takes alerts or is not resolved. What that limit itself made of several groups is none: of these
+// there are as many as rules and routes.
 func (in *incident) occupies() bool {
-	return !in.overflow && (!in.resolved() || in.window.state == windowOpen)
+	return !in.shared && (!in.resolved() || in.window.state == windowOpen)
 }
 
-// occupy counts the incident among its rule's groups, or no longer.
+// occupy counts the incident among the engine's, and among the groups that its rule may have in its
+// scope, or no longer. For its rule, what a limit made of several groups is none.
 func (e *Engine) occupy(in *incident) {
 	is := in.occupies()
 	if is == in.occupying {
@@ -56,8 +58,15 @@ func (e *Engine) occupy(in *incident) {
 	in.occupying = is
 	of := ruleOf{in.Scope, in.Rule}
 	if is {
-		e.ruled.enter(of)
+		e.occupied++
 	} else {
+		e.occupied--
+	}
+	switch {
+	case in.overflow:
+	case is:
+		e.ruled.enter(of)
+	default:
 		e.ruled.leave(of)
 	}
 }
@@ -93,6 +102,15 @@ func appendOverflowKey(dst []byte, scope, rule string) []byte {
 	return appendDelimited(dst, rule)
 }
 
+// appendSharedKey appends the key of the group that all of a rule's groups share, of whatever scope,
+// once the engine has too many incidents. Those of different routes stay apart: a page that goes to
+// somebody else is lost.
+func appendSharedKey(dst []byte, rule, route string) []byte {
+	dst = append(dst, 's')
+	dst = appendDelimited(dst, rule)
+	return appendDelimited(dst, route)
+}
+
 func appendDelimited(dst []byte, s string) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s)))
 	return append(dst, s...)
@@ -100,6 +118,9 @@ func appendDelimited(dst []byte, s string) []byte {
 
 // appendKey appends the key of the group that in was opened in.
 func (in *incident) appendKey(dst []byte) []byte {
+	if in.shared {
+		return appendSharedKey(dst, in.Rule, in.Route)
+	}
 	if in.overflow {
 		return appendOverflowKey(dst, in.Scope, in.Rule)
 	}

@@ -119,8 +119,16 @@ type Effects struct {
 	Changed   []Changed
 	Ignored   int // alert records that repeated a position already applied
 
+	// Most is how many bytes, about, are enough: Step returns behind the record that reached it. 0:
+	// it never does before the end of the batch.
+	Most int
+
+	size  int     // about how many bytes there are
 	named []Alert // flushes that Disposed refers to
 }
+
+// enough tells whether there is as much as the caller of Step wants at once.
+func (e *Effects) enough() bool { return e.Most > 0 && e.size >= e.Most }
 
 // room returns an alert that lives until Reset. A block that is full is left to the alerts in it.
 func (e *Effects) room() *Alert {
@@ -139,5 +147,5 @@ func (e *Effects) Reset() {
 	clear(e.Answered)
 	clear(e.named)
 	*e = Effects{Incidents: e.Incidents[:0], Pages: e.Pages[:0], Disposed: e.Disposed[:0],
-		Answered: e.Answered[:0], Changed: e.Changed[:0], named: e.named[:0]}
+		Answered: e.Answered[:0], Changed: e.Changed[:0], Most: e.Most, named: e.named[:0]}
 }

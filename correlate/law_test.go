@@ -14,7 +14,7 @@ import (
 
 func lawOptions(clock ClockMode) Options {
 	return Options{Partition: 3, Clock: clock, RuleSet: newTwoRules(), Limits: Limits{
-		OpenIncidents: 9, GroupsPerRule: 5, AlertsPerIncident: 5, ClosedGroups: 12,
+		Incidents: 12, OpenIncidents: 9, GroupsPerRule: 5, AlertsPerIncident: 5, ClosedGroups: 12,
 		Lateness: 90 * Second, AlertMemory: 4 * Minute}}
 }
 

@@ -3,15 +3,18 @@ package correlate
 import "strings"
 
 // openIncident opens an incident for the group whose key is in e.key.
-func (e *Engine) openIncident(s *sighting, res Resolution, overflow bool) {
+func (e *Engine) openIncident(s *sighting, res Resolution, of extent) {
 	a := s.alert
 	e.timers.seq++
-	in := &incident{terms: termsOf(res), born: e.timers.seq, overflow: overflow,
-		window: openWindow(res.Rule.Window, a.Last, e.now)}
+	in := &incident{terms: termsOf(res), born: e.timers.seq, overflow: of != wholeGroup,
+		shared: of == overflowOfAll, window: openWindow(res.Rule.Window, a.Last, e.now)}
 	in.Incident = Incident{Scope: cloned(a.Scope), Rule: res.Rule.Name,
-		Group: groupLabels(a, res.Rule, overflow), Route: res.Route, Owner: res.Owner,
+		Group: groupLabels(a, res.Rule, in.overflow), Route: res.Route, Owner: res.Owner,
 		Runbook: res.Runbook, Priority: res.Priority, Service: cloned(a.Service), Services: []string{},
 		FirstEvent: s.first, LastEvent: a.Last, Detected: a.Received, Opened: e.now}
+	if in.shared {
+		in.Scope = "" // it is of no scope in particular
+	}
 	in.ID = incidentID(e.partition, in, a)
 	in.bindTimers()
 	e.register(in)

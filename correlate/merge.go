@@ -14,8 +14,13 @@ import (
 type merge struct {
 	listed bool // a watermark has named the raw partitions: before that nothing applies
 	low    Time // the lowest watermark that has been passed
-	ended  bool // all raw partitions finished and time has run out
+	ended  bool // all raw partitions finished: time runs out
+	more   bool // what one record may bring about was not all: the next one goes on
 	heap   heap[buffered, *buffered]
+
+	// While time runs out:
+	limit Time // how far it may; 0: it does not run
+	to    Time // where to at the moment
 }
 
 // buffered is an alert or a response that waits for the watermarks.
@@ -88,16 +93,18 @@ func (e *Engine) receive(r *Record) {
 	}
 	e.merge.heap.push(b)
 	for len(e.merge.heap) > e.limits.MergeBuffer {
+		if !e.advance(e.merge.heap[0].time) {
+			return // the next one that has to wait goes on
+		}
 		e.forced++
 		next := e.merge.heap.pop()
 		e.merge.low = max(e.merge.low, next.time)
 		e.merge.listed = true
-		e.advance(next.time)
 		e.perform(&next)
 	}
 }
 
-// watermark takes a raw partition's promise and applies what no raw partition holds back any more.
+// watermark takes a raw partition's promise.
 func (e *Engine) watermark(w *Watermark) {
 	raw := e.raws.find(w.Raw)
 	raw.awaited = true
@@ -112,26 +119,51 @@ func (e *Engine) watermark(w *Watermark) {
 		raw.at, raw.idle = max(raw.at, w.At), w.Idle
 	}
 	raw.finished = raw.finished || w.Finished
-	if !e.merge.listed {
-		return
+	if e.merge.listed {
+		e.letPass()
 	}
+}
+
+// letPass applies what no raw partition holds back any more, and lets time run out when all have
+// finished. If that is more than one record may bring about, the next record goes on, whatever it is:
+// the order and the clock of each are the same as if it had been all at once.
+func (e *Engine) letPass() {
+	m := &e.merge
+	if m.limit == 0 {
+		finished, whole := e.pass()
+		if m.more = !whole; m.more {
+			return
+		}
+		if finished && !m.ended {
+			m.ended = true
+			m.limit, m.to = e.now.Add(mostRunOut), e.now
+		}
+	}
+	m.more = !e.runOut()
+}
+
+// pass applies what is before the lowest watermark. It tells whether all raw partitions have
+// finished, and whether that was all.
+func (e *Engine) pass() (finished, whole bool) {
+	m := &e.merge
 	low, held, finished := e.raws.lowest()
-	for len(e.merge.heap) > 0 && (!held || e.merge.heap[0].time < low) {
-		next := e.merge.heap.pop()
-		e.advance(next.time)
+	for len(m.heap) > 0 && (!held || m.heap[0].time < low) {
+		if !e.advance(m.heap[0].time) {
+			return finished, false
+		}
+		next := m.heap.pop()
 		e.perform(&next)
 	}
 	if !held {
 		low = max(low, e.now)
 	}
-	if low > e.merge.low {
-		e.merge.low = low
-		e.advance(low)
+	if low > m.low {
+		if !e.advance(low) {
+			return finished, false
+		}
+		m.low = low
 	}
-	if finished && !e.merge.ended {
-		e.merge.ended = true
-		e.runOut()
-	}
+	return finished, true
 }
 
 // lowest returns the lowest watermark of the raw partitions that hold anything back (held), or the
@@ -165,17 +197,23 @@ func (e *Engine) perform(b *buffered) {
 	}
 }
 
-// runOut lets time pass after the end of the input: to the last deadline that is pending, at most
-// a day. A repetition of a page is no reason to go on, it would be one for ever.
-func (e *Engine) runOut() {
-	const most = 24 * Hour
-	for limit := e.now.Add(most); ; {
-		last := e.lastDeadline(limit)
-		if last <= e.now {
-			return
+// mostRunOut is how far time runs on after the end of the input.
+const mostRunOut = 24 * Hour
+
+// runOut lets time pass after the end of the input: to the last deadline that is pending, and on from
+// there. A repetition of a page is no reason to go on, it would be one for ever. It tells whether it
+// has come to the end.
+func (e *Engine) runOut() (whole bool) {
+	m := &e.merge
+	for m.limit != 0 {
+		if !e.advance(m.to) {
+			return false
 		}
-		e.advance(last)
+		if m.to = e.lastDeadline(m.limit); m.to <= e.now {
+			m.limit, m.to = 0, 0
+		}
 	}
+	return true
 }
 
 // lastDeadline returns the latest deadline up to limit of a timer that means something to people.

@@ -31,6 +31,7 @@ func (c *ClockMode) UnmarshalText(b []byte) error { return unword(clockNames[:],
 
 // Limits bounds what one engine holds. A zero means the default. Lengths are engine clock.
 type Limits struct {
+	Incidents         int      // not resolved or taking alerts (200,000); more share overflow incidents
 	OpenIncidents     int      // not resolved, in one scope (100,000); more share overflow incidents
 	GroupsPerRule     int      // of one rule in one scope (50,000); more share an overflow incident
 	AlertsPerIncident int      // tracked members (10,000); more are counted: over_limit
@@ -39,6 +40,7 @@ type Limits struct {
 	Lateness          Duration // how long a closed group takes late evidence (1h)
 	AlertMemory       Duration // how long a resolved incident and its alerts are known (1h)
 	MergeBuffer       int      // event clock: records that wait (1,000,000); then the oldest apply
+	StepBytes         int      // about what one record brings about (8 MiB); the rest comes after it
 }
 
 func (l Limits) withDefaults() Limits {
@@ -46,8 +48,9 @@ func (l Limits) withDefaults() Limits {
 		value   *int
 		initial int
 	}{
-		{&l.OpenIncidents, 100_000}, {&l.AlertsPerIncident, 10_000}, {&l.LiveAlerts, 1_000_000},
+		{&l.Incidents, 200_000}, {&l.OpenIncidents, 100_000}, {&l.AlertsPerIncident, 10_000}, {&l.LiveAlerts, 1_000_000},
 		{&l.ClosedGroups, 100_000}, {&l.MergeBuffer, 1_000_000}, {&l.GroupsPerRule, 50_000},
+		{&l.StepBytes, 8 << 20},
 	} {
 		if *n.value == 0 {
 			*n.value = n.initial
@@ -66,11 +69,12 @@ func (l Limits) check() error {
 		name  string
 		value int64
 	}{
+		{"Incidents", int64(l.Incidents)},
 		{"OpenIncidents", int64(l.OpenIncidents)}, {"GroupsPerRule", int64(l.GroupsPerRule)},
 		{"AlertsPerIncident", int64(l.AlertsPerIncident)},
 		{"LiveAlerts", int64(l.LiveAlerts)}, {"ClosedGroups", int64(l.ClosedGroups)},
 		{"Lateness", int64(l.Lateness)}, {"AlertMemory", int64(l.AlertMemory)},
-		{"MergeBuffer", int64(l.MergeBuffer)},
+		{"MergeBuffer", int64(l.MergeBuffer)}, {"StepBytes", int64(l.StepBytes)},
 	} {
 		if v.value < 0 {
 			return fmt.Errorf("correlate: Limits.%s is %d: give a positive number, or 0 for the "+

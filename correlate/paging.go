@@ -97,7 +97,7 @@ func (e *Engine) tell(in *incident, reason PageReason, cause Cause) {
 		in.told = true
 	}
 	e.revise(in, cause)
-	e.fx.Pages = append(e.fx.Pages, Page{Reason: reason, Top: in.top(),
+	e.fx.page(Page{Reason: reason, Top: in.top(),
 		Incident: e.fx.Incidents[len(e.fx.Incidents)-1], Received: e.received})
 }
 
@@ -105,7 +105,7 @@ func (e *Engine) tell(in *incident, reason PageReason, cause Cause) {
 func (e *Engine) revise(in *incident, cause Cause) {
 	in.Revision++
 	in.At, in.Cause = e.now, cause
-	e.fx.Incidents = append(e.fx.Incidents, in.Incident)
+	e.fx.revision(&in.Incident)
 	in.By, in.Note = "", ""
 }
 

@@ -9,8 +9,7 @@ func (e *Engine) respond(offset int64, r *Response) {
 			outcome = OutcomeApplied
 		}
 	}
-	e.fx.Answered = append(e.fx.Answered,
-		Answered{Offset: offset, At: e.now, Response: r, Outcome: outcome})
+	e.fx.answered(&Answered{Offset: offset, At: e.now, Response: r, Outcome: outcome})
 }
 
 // answer applies the response and tells whether it changed anything.

@@ -63,7 +63,8 @@ func (e *Engine) restore(body []byte) error {
 	for i := range e.hash.lanes {
 		e.hash.lanes[i] = d.word()
 	}
-	e.merge.listed, e.merge.ended, e.merge.low = d.bool(), d.bool(), d.time()
+	e.merge.listed, e.merge.ended, e.merge.more = d.bool(), d.bool(), d.bool()
+	e.merge.low, e.merge.limit, e.merge.to = d.time(), d.time(), d.time()
 	e.backlog.restore(d)
 	if d.err != nil {
 		return d.err

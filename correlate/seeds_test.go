@@ -119,8 +119,9 @@ func differ(want, got *Effects) string {
 // partition rests, also when it has woken since.
 func TestSeedsRedelivered(t *testing.T) {
 	l := law{"redelivered", func(s *scene) string {
-		if s.options.Limits.MergeBuffer > 0 { // repeats take room in it too
-			s.options.Limits.MergeBuffer = 0
+		// Repeats take room in the buffer too, and each is a record more to divide work among.
+		if l := &s.options.Limits; l.MergeBuffer+l.StepBytes > 0 {
+			l.MergeBuffer, l.StepBytes = 0, 0
 			s.engine, s.fx = run(s.t, s.options, s.records, 64)
 		}
 		told, repeated := s.redeliver()
@@ -183,6 +184,38 @@ func TestSeedsScattered(t *testing.T) {
 		return ""
 	}}
 	l.hold(t, genre{clock: ClockEvent, plain: true}, 500, 150)
+}
+
+// Under the event clock it makes no difference how little one record may bring about: the records
+// behind it bring about the rest, in the same order and at the same times. The owner's ticks see to
+// it that there are such records.
+func TestSeedsPortioned(t *testing.T) {
+	divided := uint64(0)
+	l := law{"in portions", func(s *scene) string {
+		if len(s.records) == 0 {
+			return ""
+		}
+		s.options.Limits.MergeBuffer, s.options.Limits.StepBytes = 0, 0
+		records := scatter(s.records, 1+int(s.seed%7), s.seed)
+		_, want := run(s.t, s.options, records, 64)
+		s.options.Limits.StepBytes = 1 + int(s.seed%5)*1000
+		e, got := run(s.t, s.options, records, 64)
+		for e.Stats().More {
+			tick := []Record{{Kind: KindTick, Offset: e.Position()}}
+			if err := e.Step(tick, got); err != nil {
+				panic(err)
+			}
+		}
+		divided += e.Stats().Divided
+		if !e.Stats().Ended {
+			return "it does not come to an end"
+		}
+		return differ(want, got)
+	}}
+	l.hold(t, genre{clock: ClockEvent, plain: true}, 500, 150)
+	if divided == 0 {
+		t.Error("nothing was divided")
+	}
 }
 
 // The slow twin agrees.

@@ -12,11 +12,11 @@ import (
 //
 // The magic ends in the version. Another version is refused ([ErrVersion]): the log has everything
 // that a snapshot has, so an engine that changed its mind about the form replays.
-const snapshotMagic = "quell engine snapshot 4\n"
+const snapshotMagic = "quell engine snapshot 5\n"
 
 // Version is the engine's. It changes with the form of snapshots and with what goes into [Engine.Hash]:
 // neither can be compared across versions.
-const Version = 4
+const Version = 5
 
 // ErrVersion says that a snapshot was made by another version of the engine.
 var ErrVersion = errors.New("it was made by another version of the engine")
@@ -47,8 +47,8 @@ func (e *Engine) appendBody(dst []byte) []byte {
 	for _, lane := range e.hash.lanes {
 		dst = appendWord(dst, lane)
 	}
-	dst = appendBool(appendBool(dst, e.merge.listed), e.merge.ended)
-	dst = appendInt(dst, e.merge.low)
+	dst = appendBool(appendBool(appendBool(dst, e.merge.listed), e.merge.ended), e.merge.more)
+	dst = appendInt(appendInt(appendInt(dst, e.merge.low), e.merge.limit), e.merge.to)
 	dst = e.backlog.append(dst)
 
 	raws := e.raws.sorted()
@@ -226,8 +226,8 @@ func (t *terms) durations() [6]*Duration {
 	return [6]*Duration{&t.wait, &t.interval, &t.repeat, &t.quiet, &t.reopen, &t.ack}
 }
 
-func (in *incident) flags() [6]*bool {
-	return [6]*bool{&in.overflow, &in.byPerson, &in.waited, &in.fired, &in.cleared, &in.told}
+func (in *incident) flags() [7]*bool {
+	return [7]*bool{&in.overflow, &in.shared, &in.byPerson, &in.waited, &in.fired, &in.cleared, &in.told}
 }
 
 func (in *incident) clocks() [3]*Time {

@@ -11,6 +11,7 @@ type Stats struct {
 
 	LiveAlerts   int // alerts known
 	Members      int // of all incidents known
+	Incidents    int // not resolved, or taking alerts
 	Groups       int // group keys with a window
 	ClosedGroups int // windows that take late evidence
 	Timers       int // entries in the timer queue, superseded ones included
@@ -20,15 +21,17 @@ type Stats struct {
 	MostOpen, MostGroups, MostMembers int
 
 	Ended bool // all raw partitions finished and time has run out (event clock)
+	More  bool // the next record, whatever it is, goes on with what others left (event clock)
 
 	Evicted uint64 // closed groups dropped before their time: Limits.ClosedGroups
 	Forced  uint64 // records applied before their watermark: Limits.MergeBuffer
+	Divided uint64 // records that brought about as much as one may: Limits.StepBytes
 
 	Over Over
 }
 
 // Over counts alert records that met a limit, by limit. They went on as over_limit.
-type Over struct{ OpenIncidents, GroupsPerRule, AlertsPerIncident, LiveAlerts uint64 }
+type Over struct{ Incidents, OpenIncidents, GroupsPerRule, AlertsPerIncident, LiveAlerts uint64 }
 
 // Stats returns the engine's figures. It costs little enough to be asked for with each step.
 func (e *Engine) Stats() Stats {
@@ -40,9 +43,10 @@ func (e *Engine) Stats() Stats {
 		MostOpen: e.open.most, MostGroups: e.ruled.most, MostMembers: members, Over: e.over,
 		Pending: e.states[Pending], Open: e.states[Open], Acknowledged: e.states[Acknowledged],
 		Resolved: e.states[ResolvedDone], Held: e.backlog.owing.n,
-		LiveAlerts: e.alerts.n, Members: e.members, Groups: len(e.groups),
+		LiveAlerts: e.alerts.n, Members: e.members, Incidents: e.occupied, Groups: len(e.groups),
 		ClosedGroups: len(e.closed) - e.closedHead, Timers: len(e.timers.heap),
-		Buffered: len(e.merge.heap), Ended: e.merge.ended, Evicted: e.evicted, Forced: e.forced,
+		Buffered: len(e.merge.heap), Ended: e.merge.ended && !e.merge.more, More: e.merge.more,
+		Evicted: e.evicted, Forced: e.forced, Divided: e.divided,
 	}
 }
 

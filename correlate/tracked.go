@@ -20,8 +20,9 @@ type incident struct {
 	group    *group
 	born     uint64 // sequence number: order among the incidents of a group, and among all
 	overflow bool   // stands for all groups that a limit kept out
+	shared   bool   // of all scopes: the limit was that of the engine
 
-	occupying bool // counted among the groups of its rule
+	occupying bool // counted among those that take alerts or are not resolved
 	window    window
 	members   []*member
 	seen      Time // engine clock of the last record of its members

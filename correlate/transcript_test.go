@@ -178,12 +178,14 @@ func (p *player) begin(a args) {
 	p.sets = map[string]*oneRule{}
 	p.names, p.scribe = map[string]string{}, newScribe()
 	p.options = Options{Partition: 7, Limits: Limits{
+		Incidents:         int(a.number(p.t, "incidents", 0)),
 		OpenIncidents:     int(a.number(p.t, "open", 0)),
 		GroupsPerRule:     int(a.number(p.t, "groups", 0)),
 		AlertsPerIncident: int(a.number(p.t, "members", 0)),
 		LiveAlerts:        int(a.number(p.t, "live", 0)),
 		ClosedGroups:      int(a.number(p.t, "closed", 0)),
 		MergeBuffer:       int(a.number(p.t, "buffer", 0)),
+		StepBytes:         int(a.number(p.t, "step", 0)),
 		Lateness:          a.duration(p.t, "lateness", 0),
 		AlertMemory:       a.duration(p.t, "memory", 0),
 	}}
@@ -270,7 +272,7 @@ func (p *player) step(r Record) {
 	if !bytes.Equal(before, restored.Snapshot(nil)) {
 		p.t.Fatal("the snapshot of the restored engine differs")
 	}
-	if now := p.engine.Stats(); now.Evicted+now.Forced == 0 && now.Over == (Over{}) { // these counters do not survive
+	if now := p.engine.Stats(); now.Evicted+now.Forced+now.Divided == 0 && now.Over == (Over{}) { // these counters do not survive
 		p.engine = restored
 	}
 }

@@ -89,6 +89,7 @@ type engineOwner struct {
 	position int64 // committed
 	last     time.Time
 	high     int64
+	asked    int64 // position for which a tick was appended to go on
 
 	counted correlate.Stats // as the metrics have its counters
 }
@@ -105,7 +106,8 @@ func (c *correlating) recover(ctx context.Context, id int32) (*engineOwner, erro
 	if err != nil {
 		return nil, err
 	}
-	e := &engineOwner{c: c, id: id, keeper: kp, cl: kp.cl, out: newOutputs(c.o, id)}
+	e := &engineOwner{c: c, id: id, keeper: kp, cl: kp.cl, out: newOutputs(c.o, id), asked: -1,
+		fx: correlate.Effects{Most: largeBytes}}
 	if err := e.restore(ctx, st); err != nil {
 		e.close()
 		return nil, fmt.Errorf("recover alerts partition %d: %w", id, err)
@@ -213,10 +215,15 @@ func (e *engineOwner) refold(ctx context.Context) error {
 	if err := e.c.rules.know(ctx, e.batch); err != nil {
 		return err
 	}
-	err := e.engine.Step(e.batch, &e.fx)
-	e.fx.Reset()
-	e.nextBatch()
-	return err
+	defer e.nextBatch()
+	for n := len(e.batch); n > 0 && e.engine.Position() <= e.batch[n-1].Offset; {
+		err := e.engine.Step(e.batch, &e.fx)
+		e.fx.Reset()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compare compares the engine with what was committed up to position at, where it has come to.

@@ -81,6 +81,7 @@ func (e *engineOwner) loop(ctx, work context.Context) error {
 		if e.out.pending() {
 			wait = max(e.c.o.Correlate.CommitEvery-time.Since(e.last), 0)
 		}
+		e.goOn(ctx)
 		poll, cancel := context.WithTimeout(ctx, wait)
 		fetches := e.cl.PollRecords(poll, pollRecords)
 		cancel()
@@ -101,6 +102,23 @@ func (e *engineOwner) loop(ctx, work context.Context) error {
 	}
 }
 
+// goOn appends a tick if the engine has something left to do for which it needs a record, and there
+// is none. Under the append clock ticks come anyway.
+func (e *engineOwner) goOn(ctx context.Context) {
+	position := e.engine.Position()
+	if !e.engine.Stats().More || position < e.high || position == e.asked {
+		return
+	}
+	rec := &correlate.Record{Kind: correlate.KindTick, Tick: correlate.Tick{At: e.engine.Clock()}}
+	if err := e.c.append(ctx, e.id, rec, e.engine.Clock()); err != nil {
+		if ctx.Err() == nil {
+			e.c.log.Warn("a tick could not be appended; trying again", "partition", e.id, "error", err)
+		}
+		return
+	}
+	e.asked = position
+}
+
 // due reports whether it is time for a transaction.
 func (e *engineOwner) due() bool {
 	since := time.Since(e.last)
@@ -115,8 +133,8 @@ func (e *engineOwner) due() bool {
 	return moved && (since >= e.c.o.Pace.commit() || ended)
 }
 
-// stepRecords is how many records the engine steps over before it is looked whether a transaction
-// is full: one block of the dispositions topic has at least what follows from one step.
+// stepRecords is how many records the engine steps over at most before it is looked whether a
+// transaction is full; it returns earlier if they bring about enough for one.
 const stepRecords = 1024
 
 // fold steps the engine over what was fetched and turns effects into records. Engine and outputs
@@ -148,13 +166,19 @@ func (e *engineOwner) foldChunk(ctx context.Context, records []*kgo.Record) erro
 	if err := e.c.rules.know(ctx, e.batch); err != nil {
 		return err
 	}
-	if err := e.step(e.batch); err != nil {
-		return err
+	for next := records[len(records)-1].Offset + 1; ; {
+		if err := e.step(e.batch); err != nil {
+			return err
+		}
+		if e.out.large() {
+			if err := e.commit(ctx, false); err != nil {
+				return err
+			}
+		}
+		if e.engine.Position() >= next {
+			return nil
+		}
 	}
-	if e.out.large() {
-		return e.commit(ctx, false)
-	}
-	return nil
 }
 
 // nextBatch forgets the records that were decoded: their memory is used again.
@@ -221,17 +245,20 @@ func (e *engineOwner) observe() {
 
 func (e *engineOwner) observeLimits(st *correlate.Stats) {
 	m, l, part := e.c.metrics, &e.c.o.Correlate.Limits, partition{e.c.o.Topics.Alerts, e.id}
+	m.use("incidents", st.Incidents, l.Incidents, part)
 	m.use("open_incidents", st.MostOpen, l.OpenIncidents, part)
 	m.use("groups_per_rule", st.MostGroups, l.GroupsPerRule, part)
 	m.use("alerts_per_incident", st.MostMembers, l.AlertsPerIncident, part)
 	m.use("live_alerts", st.LiveAlerts, l.LiveAlerts, part)
 	m.use("closed_groups", st.ClosedGroups, l.ClosedGroups, part)
 	m.use("merge_buffer", st.Buffered, l.MergeBuffer, part)
+	m.hit("incidents", st.Over.Incidents-e.counted.Over.Incidents)
 	m.hit("open_incidents", st.Over.OpenIncidents-e.counted.Over.OpenIncidents)
 	m.hit("groups_per_rule", st.Over.GroupsPerRule-e.counted.Over.GroupsPerRule)
 	m.hit("alerts_per_incident", st.Over.AlertsPerIncident-e.counted.Over.AlertsPerIncident)
 	m.hit("live_alerts", st.Over.LiveAlerts-e.counted.Over.LiveAlerts)
 	m.hit("closed_groups", st.Evicted-e.counted.Evicted)
 	m.hit("merge_buffer", st.Forced-e.counted.Forced)
+	m.hit("step_bytes", st.Divided-e.counted.Divided)
 	e.counted = *st
 }

@@ -24,8 +24,9 @@ const (
 
 	// A block of the dispositions topic holds at least what one record of the alerts topic brought
 	// about. That is usually little, and can be much: a tick that ends ten thousand windows, a
-	// watermark that lets an hour's alerts pass.
+	// watermark that lets a minute's alerts pass. The engine bounds it: see largeBytes.
 	maxDispositionsBytes = 48 << 20
+	blockRoom            = 1 << 10 // of that, for what a batch says of itself and its record
 )
 
 // session returns how long a process may be silent before others take over its partitions.

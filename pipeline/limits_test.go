@@ -26,6 +26,8 @@ func TestLimitsPassThrough(t *testing.T) {
 	}{
 		{"fingerprints", func(o *pipeline.Options) { o.Intake.Dedup.MaxEntries = 1 },
 			[]string{"a/1", "b/1", "c/1"}, 3},
+		{"incidents", func(o *pipeline.Options) { o.Correlate.Limits.Incidents = 1 },
+			[]string{"a/1", "b/1", "c/1"}, 3},
 		{"open_incidents", func(o *pipeline.Options) { o.Correlate.Limits.OpenIncidents = 1 },
 			[]string{"a/1", "b/1", "c/1"}, 3},
 		{"groups_per_rule", func(o *pipeline.Options) { o.Correlate.Limits.GroupsPerRule = 1 },

@@ -67,7 +67,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			"limit", "topic", "partition"),
 		limitHits: counters("limit_hits_total", "Times that a limit was met, by its name: events and alerts that "+
 			"went on as over_limit, closed_groups that were forgotten before their time, records that "+
-			"merge_buffer let pass before their watermark, reads that stopped at batch_bytes.", "limit"),
+			"merge_buffer let pass before their watermark, reads that stopped at batch_bytes, "+
+			"records whose work was divided at step_bytes.", "limit"),
 		ignored: counter("alerts_repeated_total",
 			"Alert records that repeated a position and were ignored."),
 		divergence: counter("replay_divergence_total",

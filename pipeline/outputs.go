@@ -44,7 +44,8 @@ func (out *outputs) rows() int {
 }
 
 // largeRows and largeBytes are how many rows or bytes make a transaction, and so its block of the
-// dispositions topic, full. What follows from one step is never divided: its rows share a position.
+// dispositions topic, full. A block is larger than that by one step, never divided since its rows
+// share a position: the engine bounds it (Effects.Most and Limits.StepBytes).
 const (
 	largeRows  = 16 << 10
 	largeBytes = 4 << 20
@@ -113,8 +114,23 @@ func (out *outputs) records() ([]*kgo.Record, error) {
 	env := archive.Envelope{Origin: origin, From: out.from, To: out.to,
 		Sections: []archive.Section{out.disposed.Section(origin), out.revisions.Section(origin),
 			out.paged.Section(origin), out.answered.Section(origin)}}
+	if err := env.Check(); err != nil {
+		return nil, out.oversize(err)
+	}
 	out.block = env.Append(out.block[:0])
+	if most := maxDispositionsBytes - blockRoom; len(out.block) > most {
+		return nil, out.oversize(fmt.Errorf("it has %d bytes, a producer takes %d", len(out.block), most))
+	}
 	return append(out.list, &kgo.Record{Topic: out.o.Topics.Dispositions, Partition: out.id, Value: out.block}), nil
+}
+
+// oversize is the error of a block that nobody could take. It stands for a defect: engine and
+// transactions have bounds that are far below. To produce it would fail without a word about where, or
+// stop the archive for good.
+func (out *outputs) oversize(err error) error {
+	return fmt.Errorf("what follows from the records [%d, %d) of %s/%d makes a block that is too large for %s: "+
+		"%w. The partition stands still before it and nothing is lost; please report this", out.from, out.to,
+		out.o.Topics.Alerts, out.id, out.o.Topics.Dispositions, err)
 }
 
 // sent forgets what was committed and counts it.

@@ -350,6 +350,9 @@ func eventClock(t *testing.T, k pipeline.Kafka) {
 			o.Clock, o.Topics.Raw[0].Partitions = correlate.ClockEvent, partitions
 			o.Topics = prefixed(o.Topics, fmt.Sprintf("of%d.", partitions))
 			o.Kafka.Group = fmt.Sprintf("of%d", partitions)
+			if partitions > 1 { // work in small portions makes no difference either
+				o.Correlate.Limits.StepBytes = 2000
+			}
 			s.Rules[0].GroupWait, s.Rules[0].GroupInterval = new(30*rules.Second), new(5*rules.Minute)
 		})
 		until := map[correlate.RawPartition]int64{}

@@ -43,6 +43,22 @@ func (e *Envelope) Append(dst []byte) []byte {
 	return w.dst
 }
 
+// Check tells why no reader would take e: a section has too many rows, or all of them too many bytes.
+func (e *Envelope) Check() error {
+	size := 0
+	for i := range e.Sections {
+		s := &e.Sections[i]
+		if s.Rows > MaxRows {
+			return fmt.Errorf("archive: %d rows of %s: a section has at most %d", s.Rows, s.Table, MaxRows)
+		}
+		size += s.Size()
+	}
+	if size > MaxBytes {
+		return fmt.Errorf("archive: a block of %d bytes when unpacked: at most %d", size, MaxBytes)
+	}
+	return nil
+}
+
 func (w *writer) envelope(e *Envelope) {
 	dst := w.dst
 	dst = appendText(dst, e.Topic)

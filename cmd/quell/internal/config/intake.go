@@ -50,8 +50,8 @@ func (c *Config) DedupConfig() dedup.Config {
 func (c *Config) EngineLimits() correlate.Limits {
 	l := &c.Limits
 	return correlate.Limits{
-		OpenIncidents: l.OpenIncidents, GroupsPerRule: l.GroupsPerRule, AlertsPerIncident: l.AlertsPerIncident,
-		LiveAlerts: l.LiveAlerts, ClosedGroups: l.ClosedGroups,
+		Incidents: l.Incidents, OpenIncidents: l.OpenIncidents, GroupsPerRule: l.GroupsPerRule,
+		AlertsPerIncident: l.AlertsPerIncident, LiveAlerts: l.LiveAlerts, ClosedGroups: l.ClosedGroups,
 		Lateness: correlate.Duration(l.Lateness), AlertMemory: correlate.Duration(l.AlertMemory),
 		MergeBuffer: l.MergeBuffer,
 	}

@@ -18,6 +18,7 @@ type Limits struct {
 	RejectedBytes   Size `yaml:"rejected_payload_bytes"`
 
 	Fingerprints      int      `yaml:"fingerprints"`        // in one raw partition
+	Incidents         int      `yaml:"incidents"`           // in one alerts partition
 	OpenIncidents     int      `yaml:"open_incidents"`      // in one scope
 	GroupsPerRule     int      `yaml:"groups_per_rule"`     // in one scope
 	AlertsPerIncident int      `yaml:"alerts_per_incident"` // tracked one by one
@@ -36,8 +37,8 @@ func defaultLimits() Limits {
 		IdentityBytes: Size(d.MaxIdentity), TextBytes: Size(d.MaxText), Labels: d.MaxLabels,
 		LabelNameBytes: Size(d.MaxLabelName), LabelValueBytes: Size(d.MaxLabelValue),
 		MatchBytes: Size(d.MaxMatch), RejectedBytes: 4 << 10,
-		Fingerprints: 2_000_000, OpenIncidents: 100_000, GroupsPerRule: 50_000, AlertsPerIncident: 10_000,
-		LiveAlerts: 1_000_000, ClosedGroups: 100_000, Lateness: hour, AlertMemory: hour,
+		Fingerprints: 2_000_000, Incidents: 200_000, OpenIncidents: 100_000, GroupsPerRule: 50_000,
+		AlertsPerIncident: 10_000, LiveAlerts: 1_000_000, ClosedGroups: 100_000, Lateness: hour, AlertMemory: hour,
 		MergeBuffer: 1_000_000, MemoBytes: 32 << 20,
 	}
 }
@@ -55,6 +56,7 @@ func (l *Limits) check(v *checker) {
 	within(v, "limits.match_bytes", l.MatchBytes, 16, 64<<10)
 	within(v, "limits.rejected_payload_bytes", l.RejectedBytes, 1, 1<<20)
 	within(v, "limits.fingerprints", l.Fingerprints, 1, 100_000_000)
+	within(v, "limits.incidents", l.Incidents, 1, 10_000_000)
 	within(v, "limits.open_incidents", l.OpenIncidents, 1, 10_000_000)
 	within(v, "limits.groups_per_rule", l.GroupsPerRule, 1, 10_000_000)
 	within(v, "limits.alerts_per_incident", l.AlertsPerIncident, 1, 1_000_000)
