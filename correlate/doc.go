@@ -158,8 +158,9 @@
 // [Limits] bounds everything that could grow. Groups beyond the open incidents of a scope, or beyond
 // those of a rule in it (incidents that are not resolved, or whose window is open), share one
 // incident for each rule, with an empty group. Beyond the incidents of the engine, in however many
-// scopes, groups of all scopes share one for each rule and route, with an empty scope too. Alerts beyond those that are tracked are counted.
-// Their disposition is over_limit, and they page like any other: a page too many beats a page lost.
+// scopes, groups of all scopes share one for each rule and route, with an empty scope too. Alerts
+// beyond those that are tracked are counted. Their disposition is over_limit, and they page like any
+// other: a page too many beats a page lost.
 //
 // # Where to read
 //

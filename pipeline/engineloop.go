@@ -166,7 +166,8 @@ func (e *engineOwner) foldChunk(ctx context.Context, records []*kgo.Record) erro
 	if err := e.c.rules.know(ctx, e.batch); err != nil {
 		return err
 	}
-	for next := records[len(records)-1].Offset + 1; ; {
+	// The engine returns early when it has enough for a transaction.
+	for n := len(e.batch); n > 0 && e.engine.Position() <= e.batch[n-1].Offset; {
 		if err := e.step(e.batch); err != nil {
 			return err
 		}
@@ -175,10 +176,8 @@ func (e *engineOwner) foldChunk(ctx context.Context, records []*kgo.Record) erro
 				return err
 			}
 		}
-		if e.engine.Position() >= next {
-			return nil
-		}
 	}
+	return nil
 }
 
 // nextBatch forgets the records that were decoded: their memory is used again.
