@@ -3,11 +3,11 @@ package pipeline
 import "time"
 
 // Owners that fail are started again without end, and one failure concerns nobody: a broker was
-// restarted. A partition that has been failing for tolerated without a success is told. A success is an
-// owner that has recovered and then worked for steady. To have recovered is not enough: a record that
-// no owner survives is met only afterwards, and an owner that waits in vain for a broker may take
-// [stalled] to fail. A long recovery is none, however long it takes: it may fail in the end, like the
-// one before.
+// restarted. A partition that has been failing for tolerated without a success is told. A success
+// is an owner that has recovered and then worked for steady. To have recovered is not enough: a
+// record that no owner survives is met only afterwards, and an owner that waits in vain for a broker
+// may take [stalled] to fail. A long recovery is none, however long it takes: it may fail in the
+// end, like the one before.
 const (
 	tolerated = time.Minute
 	steady    = 45 * time.Second
@@ -23,7 +23,9 @@ type failure struct {
 }
 
 // over reports whether there was a success since.
-func (f *failure) over(now time.Time) bool { return !f.works.IsZero() && now.Sub(f.works) >= steady }
+func (f *failure) over(now time.Time) bool {
+	return !f.works.IsZero() && now.Sub(f.works) >= steady
+}
 
 // failed notes that the partition's owner failed.
 func (all failures) failed(p partition, err error, now time.Time) {

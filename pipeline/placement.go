@@ -30,8 +30,8 @@ func (p partition) String() string { return fmt.Sprintf("%s/%d", p.topic, p.id) 
 // with backoff, and recovers like a new one.
 //
 // What is told of a partition (its gauges) stays told while its owner fails and is started again: it
-// is dropped when the partition is given away or the process stops. That a partition keeps failing is
-// told too, by a counter and, after a while, by [Status.Failing].
+// is dropped when the partition is given away or the process stops. That a partition keeps failing
+// is told too, by a counter and, after a while, by [Status.Failing].
 //
 // Two errors are not tried again. A [Refusal] concerns every process with this configuration: Run
 // ends with it. A [Divergence] concerns its partition, which stands still; Run goes on with the
