@@ -45,11 +45,7 @@ func (a *archiving) own(ctx context.Context, part partition) error {
 	a.owned.Add(1)
 	defer a.owned.Add(-1)
 	defer w.keeper.close()
-	defer func() {
-		if ctx.Err() != nil { // else the partition stays ours, and what holds it up does too
-			a.metrics.forget("archive", part)
-		}
-	}()
+	a.status.works(part)
 	a.log.Info("archiving", "topic", part.topic, "partition", part.id, "from", w.done)
 	return w.run(ctx)
 }

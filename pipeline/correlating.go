@@ -68,7 +68,7 @@ func (c *correlating) own(ctx context.Context, part partition) error {
 	}
 	defer e.close()
 	defer c.status.forget(part.id)
-	defer c.metrics.forget("correlate", part)
+	c.status.works(part)
 	c.log.Info("correlating", "partition", part.id, "from", e.engine.Position())
 	return e.run(ctx)
 }

@@ -121,7 +121,6 @@ func (in *intake) own(ctx context.Context, part partition) error {
 	defer leave()
 	work, cancel := lasting(ctx, grace)
 	defer cancel()
-	defer in.metrics.forget("intake", part)
 	defer in.race.leave(part)
 	if part.topic != in.o.Topics.Responses {
 		// It holds back the others from now on, not only once it has recovered.

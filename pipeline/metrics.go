@@ -11,7 +11,7 @@ import (
 type metrics struct {
 	events, rejected, clamped, lost, cut     *prometheus.CounterVec
 	alerts, pages, responses, rows, repeated *prometheus.CounterVec
-	mismatches, limitHits                    *prometheus.CounterVec
+	mismatches, limitHits, failures          *prometheus.CounterVec
 	limits                                   *prometheus.GaugeVec
 	ignored, divergence                      prometheus.Counter
 	archiveErrors                            prometheus.Counter
@@ -69,6 +69,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			"went on as over_limit, closed_groups that were forgotten before their time, records that "+
 			"merge_buffer let pass before their watermark, reads that stopped at batch_bytes, "+
 			"records whose work was divided at step_bytes.", "limit"),
+		failures: counters("owner_failures_total", "Times that the owner of a partition failed, by role and "+
+			"partition; it recovers and goes on, or stands still for good.", "role", "topic", "partition"),
 		ignored: counter("alerts_repeated_total",
 			"Alert records that repeated a position and were ignored."),
 		divergence: counter("replay_divergence_total",
@@ -101,6 +103,11 @@ func (m *metrics) use(limit string, used, most int, part partition) {
 // hit counts how often a limit was met.
 func (m *metrics) hit(limit string, times uint64) {
 	m.limitHits.WithLabelValues(limit).Add(float64(times))
+}
+
+// failed counts that the owner of a partition failed.
+func (m *metrics) failed(role string, part partition) {
+	m.failures.WithLabelValues(role, part.topic, strconv.Itoa(int(part.id))).Inc()
 }
 
 // forget drops what is told of a partition that is not ours any more: its next owner tells it, and

@@ -3,7 +3,9 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +18,8 @@ type partition struct {
 	id    int32
 }
 
+func (p partition) String() string { return fmt.Sprintf("%s/%d", p.topic, p.id) }
+
 // placement gives this process its share of the partitions of some topics and keeps one owner
 // running for each.
 //
@@ -24,6 +28,10 @@ type partition struct {
 // written its position; one that is told to stop before it has recovered returns nil. Revocation
 // waits for that, so that the next owner finds the position. An owner that fails is started again
 // with backoff, and recovers like a new one.
+//
+// What is told of a partition (its gauges) stays told while its owner fails and is started again: it
+// is dropped when the partition is given away or the process stops. That a partition keeps failing
+// is told too, by a counter and, after a while, by [Status.Failing].
 //
 // Two errors are not tried again. A [Refusal] concerns every process with this configuration: Run
 // ends with it. A [Divergence] concerns its partition, which stands still; Run goes on with the
@@ -34,7 +42,9 @@ type placement struct {
 	topics []string
 	own    func(ctx context.Context, p partition) error
 	log    *slog.Logger
-	halted func(p partition, err error) // is told of a partition that stands still
+	// halted is told that the owner of a partition came to a halt, and why; without an error, that the
+	// partition is not ours any more.
+	halted func(role string, p partition, err error)
 
 	mu     sync.Mutex
 	owners map[partition]*owner
@@ -127,7 +137,8 @@ func (p *placement) keep(ctx context.Context, part partition, o *owner) {
 		began := time.Now()
 		err := p.own(ctx, part)
 		switch {
-		case p.forGood(part, o, err):
+		case p.forGood(o, err):
+			p.halted(p.role(), part, err)
 			log.Error("the partition stands still", "error", err)
 			return
 		case errors.Is(context.Cause(ctx), errLost):
@@ -146,9 +157,13 @@ func (p *placement) keep(ctx context.Context, part partition, o *owner) {
 			log.Warn("another process has taken the partition over; it is taken back if it is still ours",
 				"error", err)
 			pause(ctx, 2*heartbeats)
+			if ctx.Err() != nil {
+				return
+			}
 		default:
 			log.Error("the partition's owner failed; it recovers and goes on", "error", err, "wait", backoff(n))
 		}
+		p.halted(p.role(), part, err)
 		if time.Since(began) > time.Minute {
 			n = 0
 		}
@@ -156,15 +171,23 @@ func (p *placement) keep(ctx context.Context, part partition, o *owner) {
 	}
 }
 
-// forGood reports whether err ends the owner for good, and then whether the others go on.
-func (p *placement) forGood(part partition, o *owner, err error) bool {
+// role is the last part of the group's name.
+func (p *placement) role() string { return strings.TrimPrefix(p.group, p.kafka.Group+"-") }
+
+// final reports whether an owner that failed with err is not started again, and which of the two
+// reasons that has.
+func final(err error) (refused, diverged bool) {
 	var refusal *Refusal
 	var divergence *Divergence
-	refused, diverged := errors.As(err, &refusal), errors.As(err, &divergence)
+	return errors.As(err, &refusal), errors.As(err, &divergence)
+}
+
+// forGood reports whether err ends the owner for good, and then whether the others go on.
+func (p *placement) forGood(o *owner, err error) bool {
+	refused, diverged := final(err)
 	if !refused && !diverged {
 		return false
 	}
-	p.halted(part, err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o.stopped = true
@@ -183,7 +206,7 @@ func (p *placement) forGood(part partition, o *owner, err error) bool {
 
 // stop ends the owners of the named partitions and waits for them.
 func (p *placement) stop(m map[string][]int32, cause error) {
-	var stopped []*owner
+	stopped := map[partition]*owner{}
 	p.mu.Lock()
 	for topic, ids := range m {
 		for _, id := range ids {
@@ -191,13 +214,14 @@ func (p *placement) stop(m map[string][]int32, cause error) {
 			if o, ok := p.owners[part]; ok {
 				delete(p.owners, part)
 				o.cancel(cause)
-				stopped = append(stopped, o)
+				stopped[part] = o
 			}
 		}
 	}
 	p.mu.Unlock()
-	for _, o := range stopped {
+	for part, o := range stopped {
 		<-o.done
+		p.halted(p.role(), part, nil) // only now nobody tells anything of it any more
 	}
 }
 

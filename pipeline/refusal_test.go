@@ -1,10 +1,12 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -61,13 +63,10 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	keeps := func(topic string, d time.Duration) func(*world) {
-		return func(w *world) {
-			ms := fmt.Sprint(d.Milliseconds())
-			_, err := w.adm.AlterTopicConfigs(w.t.Context(), []kadm.AlterConfig{{Name: "retention.ms", Value: &ms}}, topic)
-			if err != nil {
-				w.t.Fatal(err)
-			}
-		}
+		return func(w *world) { w.configure(topic, "retention.ms", fmt.Sprint(d.Milliseconds())) }
+	}
+	bounded := func(topic string) func(*world) {
+		return func(w *world) { w.configure(topic, "retention.bytes", "1073741824") }
 	}
 	cases := []struct {
 		name string
@@ -90,13 +89,14 @@ func TestRefusals(t *testing.T) {
 		}, []string{"topic pages has 2 partitions, 1 are configured", "configure another name", "quell topics create"}},
 		{"a topic keeps records shorter than a checkpoint may be old", keeps("events", time.Minute),
 			[]string{"topic events keeps records for 1m0s", "retention.ms", "quell topics create"}},
+		{"alerts are kept up to a number of bytes", bounded("alerts"),
+			[]string{"topic alerts keeps 1073741824 bytes", "retention.bytes", "quell topics create"}},
+		{"blocks of events are kept up to a number of bytes", bounded("archive"),
+			[]string{"topic archive keeps 1073741824 bytes", "retention.bytes", "quell topics create"}},
+		{"dispositions are kept up to a number of bytes", bounded("dispositions"),
+			[]string{"topic dispositions keeps 1073741824 bytes", "retention.bytes", "quell topics create"}},
 		{"alerts carry another kind of time", func(w *world) {
-			kind := "CreateTime"
-			_, err := w.adm.AlterTopicConfigs(w.t.Context(), []kadm.AlterConfig{{Name: "message.timestamp.type",
-				Value: &kind}}, "alerts")
-			if err != nil {
-				w.t.Fatal(err)
-			}
+			w.configure("alerts", "message.timestamp.type", "CreateTime")
 		}, []string{"topic alerts has message.timestamp.type=CreateTime", "LogAppendTime", "quell topics create"}},
 	}
 	for _, c := range cases {
@@ -111,6 +111,48 @@ func TestRefusals(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// configure changes a topic.
+func (w *world) configure(topic, name, value string) {
+	w.t.Helper()
+	_, err := w.adm.AlterTopicConfigs(w.t.Context(), []kadm.AlterConfig{{Name: name, Value: &value}}, topic)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// The command that a refusal names takes the bound away. What others' topics keep is not quell's to
+// refuse: it warns, once a topic, and works.
+func TestBoundedTopics(t *testing.T) {
+	var told bytes.Buffer
+	w := newWorld(t, func(o *pipeline.Options, _ *rules.Spec) {
+		o.Logger = slog.New(slog.NewTextHandler(&told, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	})
+	for _, topic := range []string{"alerts", "archive", "dispositions", "events", "responses"} {
+		w.configure(topic, "retention.bytes", "1073741824")
+	}
+	_ = w.fails()
+	told.Reset()
+	specs := w.options.Topics.Specs(w.options.Clock)
+	done, err := pipeline.CreateTopics(t.Context(), w.adm, specs, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range done {
+		if want := slices.Contains([]string{"alerts", "archive", "dispositions"}, r.Name); want != (r.Action == "changed") {
+			t.Errorf("topic %s was %s", r.Name, r.Action)
+		}
+	}
+	w.again().worked()
+	for _, topic := range []string{"alerts", "archive", "dispositions", "events", "responses"} {
+		n := strings.Count(told.String(), "bounded number of bytes: while quell is away or behind, records may be "+
+			"deleted that it has not read, and those are lost to it; without that bound only the retention time "+
+			"counts\" topic="+topic+" retention.bytes=1073741824")
+		if want := topic == "events" || topic == "responses"; want != (n == 1) {
+			t.Errorf("topic %s is warned of %d times:\n%s", topic, n, told.String())
+		}
 	}
 }
 

@@ -35,8 +35,10 @@ func New(o Options) (*Service, error) {
 	if o.Metrics == nil {
 		o.Metrics = prometheus.NewRegistry()
 	}
-	return &Service{o: o, log: o.Logger, metrics: newMetrics(o.Metrics), status: newStatus(),
-		ready: make(chan struct{})}, nil
+	s := &Service{o: o, log: o.Logger, metrics: newMetrics(o.Metrics), status: newStatus(),
+		ready: make(chan struct{})}
+	s.status.metrics = s.metrics
+	return s, nil
 }
 
 // Ready is closed once Kafka answered, its topics were found right, and all roles run. ClickHouse

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"fmt"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -27,6 +26,7 @@ type Status struct {
 	Engines    map[int32]correlate.Stats
 	Archived   map[string]map[int32]int64 // position below which all is in ClickHouse
 	Halted     map[string]error           // partitions ("topic/3") that stand still for good, and why
+	Failing    map[string]error           // those whose owners have failed for a minute, and the last error
 }
 
 // Open is the number of incidents that are not resolved.
@@ -39,16 +39,18 @@ func (s *Status) Open() (n int) {
 
 // status gathers what the workers tell, cheaply: once a batch.
 type status struct {
+	metrics  *metrics // which know of partitions what status knows; see halt
 	verdicts [16]atomic.Int64
 	passed   atomic.Int64
 
-	mu     sync.Mutex
-	s      Status
-	clocks map[int32]correlate.Time
+	mu       sync.Mutex
+	s        Status
+	failures failures
+	clocks   map[int32]correlate.Time
 }
 
 func newStatus() *status {
-	return &status{clocks: map[int32]correlate.Time{}, s: Status{Rows: map[string]int64{},
+	return &status{clocks: map[int32]correlate.Time{}, failures: failures{}, s: Status{Rows: map[string]int64{},
 		Read: map[string]map[int32]int64{}, Correlated: map[int32]int64{},
 		Engines: map[int32]correlate.Stats{}, Archived: map[string]map[int32]int64{},
 		Halted: map[string]error{}}}
@@ -67,7 +69,7 @@ func (s *status) snapshot() Status {
 	out.Passed = s.passed.Load()
 	out.Newest = append([]correlate.Page(nil), s.s.Newest...)
 	out.Rows, out.Correlated, out.Engines = maps.Clone(s.s.Rows), maps.Clone(s.s.Correlated), maps.Clone(s.s.Engines)
-	out.Halted = maps.Clone(s.s.Halted)
+	out.Halted, out.Failing = maps.Clone(s.s.Halted), s.failures.lasting(time.Now())
 	out.Read, out.Archived = cloneDeep(s.s.Read), cloneDeep(s.s.Archived)
 	return out
 }
@@ -80,16 +82,41 @@ func cloneDeep(m map[string]map[int32]int64) map[string]map[int32]int64 {
 	return out
 }
 
+// read is told between polls, while everything that was produced is acknowledged.
 func (s *status) read(p partition, next int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	set(s.s.Read, p, next)
+	s.failures.works(p, time.Now())
 }
 
-func (s *status) halt(p partition, err error) {
+// works notes that the owner of a partition has recovered.
+func (s *status) works(p partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.s.Halted[fmt.Sprintf("%s/%d", p.topic, p.id)] = err
+	s.failures.works(p, time.Now())
+}
+
+// halt notes that the owner of a partition failed, or, without an error, that the partition is not
+// ours any more.
+func (s *status) halt(role string, p partition, err error) {
+	if err == nil {
+		s.metrics.forget(role, p)
+	} else {
+		s.metrics.failed(role, p)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	refused, diverged := final(err)
+	switch {
+	case err == nil:
+		delete(s.failures, p)
+	case refused || diverged:
+		delete(s.failures, p)
+		s.s.Halted[p.String()] = err
+	default:
+		s.failures.failed(p, err, time.Now())
+	}
 }
 
 func (s *status) archived(p partition, next int64) {

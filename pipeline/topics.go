@@ -29,11 +29,12 @@ type TopicSpec struct {
 
 // Topic configuration names that more than one place uses.
 const (
-	timestampType = "message.timestamp.type"
-	retentionMs   = "retention.ms"
-	cleanupPolicy = "cleanup.policy"
-	compactionLag = "min.compaction.lag.ms"
-	maxMessage    = "max.message.bytes"
+	timestampType  = "message.timestamp.type"
+	retentionMs    = "retention.ms"
+	retentionBytes = "retention.bytes"
+	cleanupPolicy  = "cleanup.policy"
+	compactionLag  = "min.compaction.lag.ms"
+	maxMessage     = "max.message.bytes"
 )
 
 // Specs returns every topic that quell needs under the given clock.
@@ -56,7 +57,9 @@ func (t *Topics) Specs(clock correlate.ClockMode) []TopicSpec {
 	// many gigabytes. Of snapshots, two intervals stay, and the positions committed since.
 	checkpoints := with(compacted, map[string]string{compactionLag: millis(time.Minute)})
 	snapshots := with(compacted, map[string]string{compactionLag: millis(2 * snapshotAge)})
-	blocks := with(appended, map[string]string{maxMessage: strconv.Itoa(maxDispositionsBytes + 4096)})
+	// What quell is still to read must not go because there is much of it; see checkRetention.
+	whole := map[string]string{retentionBytes: "-1"}
+	blocks := with(with(appended, whole), map[string]string{maxMessage: strconv.Itoa(maxDispositionsBytes + 4096)})
 
 	var specs []TopicSpec
 	for _, r := range t.Raw {
@@ -68,12 +71,12 @@ func (t *Topics) Specs(clock correlate.ClockMode) []TopicSpec {
 	}
 	return append(specs,
 		TopicSpec{Name: t.Responses, Partitions: 1, Configs: with(appended, nil)},
-		TopicSpec{Name: t.Alerts, Partitions: t.AlertsPartitions, Configs: with(logged, nil), Exact: true},
+		TopicSpec{Name: t.Alerts, Partitions: t.AlertsPartitions, Configs: with(logged, whole), Exact: true},
 		TopicSpec{Name: t.Incidents, Partitions: t.AlertsPartitions, Configs: with(compacted, nil), Exact: true},
 		TopicSpec{Name: t.Pages, Partitions: t.AlertsPartitions, Configs: with(appended, nil), Exact: true},
 		TopicSpec{Name: t.Dispositions, Partitions: t.AlertsPartitions, Configs: blocks, Exact: true},
 		TopicSpec{Name: t.Snapshots, Partitions: t.AlertsPartitions, Configs: snapshots, Exact: true},
-		TopicSpec{Name: t.Archive, Partitions: t.ArchivePartitions, Configs: with(appended, nil), Exact: true},
+		TopicSpec{Name: t.Archive, Partitions: t.ArchivePartitions, Configs: with(appended, whole), Exact: true},
 		TopicSpec{Name: t.Rejected, Partitions: 1, Configs: with(appended, nil)},
 		TopicSpec{Name: t.Checkpoints, Partitions: t.ArchivePartitions, Configs: checkpoints, Exact: true},
 		TopicSpec{Name: t.Rules, Partitions: 1, Configs: with(compacted, nil)},
@@ -269,10 +272,14 @@ func checkTimestamps(ctx context.Context, adm *kadm.Client, specs []TopicSpec) e
 // read is lost.
 const minRetention = 2 * snapshotAge
 
-// checkRetention refuses topics that may delete records before a restart has read them.
+// checkRetention refuses topics that may delete records before a restart has read them. A bound on
+// bytes may do that at any time: the more there is to do, the sooner. Topics that are quell's alone
+// must have none; how much the topics keep that others write to is their owners' business, and worth a
+// warning.
 func (s *Service) checkRetention(ctx context.Context) error {
 	t := &s.o.Topics
-	names := []string{t.Responses, t.Alerts, t.Archive, t.Dispositions}
+	own := []string{t.Alerts, t.Archive, t.Dispositions}
+	names := append([]string{t.Responses}, own...)
 	for _, r := range t.Raw {
 		names = append(names, r.Name)
 	}
@@ -286,19 +293,36 @@ func (s *Service) checkRetention(ctx context.Context) error {
 			return fmt.Errorf("describe topic %s: %w", d.Name, d.Err)
 		}
 		for _, c := range d.Configs {
-			ms, err := strconv.ParseInt(c.MaybeValue(), 10, 64)
-			if c.Key != retentionMs || err != nil || ms < 0 || ms >= minRetention.Milliseconds() {
-				continue
+			n, err := strconv.ParseInt(c.MaybeValue(), 10, 64)
+			switch {
+			case err != nil || n < 0:
+			case c.Key == retentionMs && n < minRetention.Milliseconds():
+				problems = append(problems, keepsTooShort(d.Name, n))
+			case c.Key == retentionBytes && slices.Contains(own, d.Name):
+				problems = append(problems, keepsTooFew(d.Name, n))
+			case c.Key == retentionBytes:
+				s.log.Warn("the topic keeps a bounded number of bytes: while quell is away or behind, records "+
+					"may be deleted that it has not read, and those are lost to it; without that bound only "+
+					"the retention time counts", "topic", d.Name, retentionBytes, n)
 			}
-			problems = append(problems, fmt.Errorf("topic %s keeps records for %v (%s=%d), and a checkpoint "+
-				"may be %v old: after a restart records would be gone that were not read: run `quell topics "+
-				"create`, which sets the configured retention, or set %s to at least %d", d.Name,
-				time.Duration(ms)*time.Millisecond, retentionMs, ms, minRetention, retentionMs,
-				minRetention.Milliseconds()))
 		}
 	}
 	if len(problems) > 0 {
 		return &Refusal{errors.Join(problems...)}
 	}
 	return nil
+}
+
+func keepsTooShort(topic string, ms int64) error {
+	return fmt.Errorf("topic %s keeps records for %v (%s=%d), and a checkpoint may be %v old: after a "+
+		"restart records would be gone that were not read: run `quell topics create`, which sets the "+
+		"configured retention, or set %s to at least %d", topic, time.Duration(ms)*time.Millisecond,
+		retentionMs, ms, minRetention, retentionMs, minRetention.Milliseconds())
+}
+
+func keepsTooFew(topic string, bytes int64) error {
+	return fmt.Errorf("topic %s keeps %d bytes of a partition (%s=%d): a backlog that is larger would be "+
+		"deleted before it was read, and what an engine must replay after a restart with it: run `quell "+
+		"topics create`, which takes that bound away, or set %s to -1", topic, bytes, retentionBytes, bytes,
+		retentionBytes)
 }

@@ -23,7 +23,8 @@ func newAudit(g *global) *cobra.Command {
 		Short: "Prove that nothing was lost and nothing happened twice",
 		Long: `audit compares what Kafka holds with what the archive holds, position by position: every raw
 record has exactly one row, every event that was passed on exactly one disposition, every revision
-and page is there once in topic and archive, and every page is a revision of its incident.
+and page is there once in topic and archive, every page is a revision of its incident, and there are
+as many pages as the revisions say were sent.
 
 It may run while quell does: the ends of the logs are noted first, and what is on its way then is
 waited for. Shown apart and not wrong: absent offsets (transaction markers, aborted records), expired

@@ -160,7 +160,7 @@ func together(ctx context.Context, set *servers.Set, s *pipeline.Service, arch *
 	return errors.Join(serviceErr, webErr)
 }
 
-// readiness tells what is not connected yet. ClickHouse counts until it has answered once: a
+// readiness tells what is not connected yet, and which partitions do not get on. ClickHouse counts until it has answered once: a
 // service that pages is not taken out of service because its archive is away.
 func readiness(s *pipeline.Service, arch *app.Archive) map[string]error {
 	out := map[string]error{"kafka": nil}
@@ -169,7 +169,11 @@ func readiness(s *pipeline.Service, arch *app.Archive) map[string]error {
 	default:
 		out["kafka"] = errors.New("not connected yet, or the topics are not right yet")
 	}
-	for part, err := range s.Status().Halted {
+	st := s.Status()
+	for part, err := range st.Failing {
+		out["partition "+part] = fmt.Errorf("its owner fails again and again: %w", err)
+	}
+	for part, err := range st.Halted {
 		out["partition "+part] = err
 	}
 	if arch != nil {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"quell/correlate/archive"
 )
 
 // entry is a revision or a page in its topic, or its rows in the archive.
@@ -23,6 +25,8 @@ type entry struct {
 	count     int64     // records or rows, see group
 	offsets   []int64   // of all records
 	opened    time.Time // of a row of a revision
+	pages     int64     // of a row of a revision: how many pages it says were sent
+	kept      bool      // of a row: it was archived later than anything that the TTL has taken
 	topic     string
 }
 
@@ -135,8 +139,13 @@ func listOf(all []entry) iter.Seq2[entry, error] {
 
 // rowsOf are the archive's rows of revisions or pages, asked for now and read as they are used.
 func (a *auditor) rowsOf(ctx context.Context, table string) (iter.Seq2[entry, error], error) {
+	pages := "0" // a page does not say
+	if table == archive.TableRevisions {
+		pages = "max(pages)"
+	}
 	res, err := a.o.Archive.Query(ctx, "SELECT incident, revision, toInt64(count()), any(partition), "+
-		"min(offset), toUnixTimestamp64Milli(min(at)), toUnixTimestamp64Milli(min(opened)) FROM "+table+
+		"min(offset), toUnixTimestamp64Milli(min(at)), toUnixTimestamp64Milli(min(opened)), toInt64("+pages+
+		"), min(archive_day) > toDate('"+a.day+"') FROM "+table+
 		" GROUP BY incident, revision ORDER BY incident, revision")
 	if err != nil {
 		return nil, err
@@ -150,7 +159,7 @@ func (a *auditor) rowsOf(ctx context.Context, table string) (iter.Seq2[entry, er
 			}
 			if !yield(entry{id: row[0].(string), revision: uint32(number(row[1])), count: number(row[2]),
 				partition: int32(number(row[3])), offset: number(row[4]), at: time.UnixMilli(number(row[5])),
-				opened: time.UnixMilli(number(row[6]))}, nil) {
+				opened: time.UnixMilli(number(row[6])), pages: number(row[7]), kept: number(row[8]) > 0}, nil) {
 				return
 			}
 		}

@@ -15,6 +15,8 @@
 //   - what is in a topic is in the archive, and what is in the archive is in the topic, unless
 //     retention or compaction took it there (the newest revision of an incident stays);
 //   - every page is a revision of its incident;
+//   - there are as many pages as the revisions of an incident say were sent, so that a page is missed
+//     that is in neither topic nor archive (of incidents whose rows the archive's TTL has not taken);
 //   - the revisions of an incident are 1, 2, 3 ... without a hole.
 //
 // # What is not wrong, and shown apart

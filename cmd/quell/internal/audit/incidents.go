@@ -71,6 +71,8 @@ type bookCheck struct {
 
 	floors  map[int32]int64 // of pages: rows up to here may have lost their record to retention
 	unsent  []Wrong         // rows without a record: unless it came since
+	tally   tally           // of pages
+	lost    []lostPage      // unless they came since
 	waiting []Wrong         // records without a row
 	reached map[string]map[int32]int64
 }
@@ -106,7 +108,8 @@ func (c *bookCheck) run(ctx context.Context, revisions, pages []entry) (lateness
 	}
 	c.finishIncident()
 	c.settle()
-	return c.late, c.sentSince(ctx)
+	err = c.sentSince(ctx)
+	return c.late, err
 }
 
 // pass merges the four streams.
@@ -135,6 +138,7 @@ func (c *bookCheck) pass(s [4]*stream) error {
 
 // judge takes one (id, revision).
 func (c *bookCheck) judge(key *entry, got *set) {
+	c.countPages(key, got)
 	if got.revision != nil || got.revisionRow != nil {
 		c.revision(key, got)
 	}
@@ -149,7 +153,7 @@ func (c *bookCheck) judge(key *entry, got *set) {
 	case got.pageRow == nil:
 		c.unarchived(MissingPageRow, got.page)
 	case got.page == nil:
-		c.unseen(MissingPage, c.a.o.Topics.Pages, got.pageRow, c.lost(got.pageRow))
+		c.unseen(MissingPage, c.a.o.Topics.Pages, got.pageRow, c.expired(got.pageRow))
 	default:
 		c.reach(got.page)
 	}

@@ -28,6 +28,8 @@ const (
 	MissingPageRow      Kind = "missing_page_row"      //
 	MissingPage         Kind = "missing_page"          //
 	PageWithoutRevision Kind = "page_without_revision" // no revision in topic or archive
+	LostPage            Kind = "lost_page"             // its revision counts it, and it is nowhere
+	UncountedPage       Kind = "uncounted_page"        // one more than its revision counts
 	UnreadablePage      Kind = "unreadable_page"       // a page that tells no incident and revision
 	UnreadableRevision  Kind = "unreadable_revision"   //
 )

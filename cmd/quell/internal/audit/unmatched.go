@@ -72,36 +72,58 @@ func (c *bookCheck) settle() {
 	}
 }
 
-// sentSince drops the rows whose record came after the ends of the topics were noted, and states
-// the others.
+// sentSince drops what is missing from the topics and came after their ends were noted, and states
+// the rest.
 func (c *bookCheck) sentSince(ctx context.Context) error {
-	if len(c.unsent) == 0 {
+	if len(c.unsent)+len(c.lost) == 0 {
 		return nil
 	}
-	later := map[string]bool{}
+	later, err := c.later(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range c.unsent {
+		if !later[sent{w.Topic, w.Incident, w.Revision}] {
+			c.wrong.add(w, 1)
+		}
+	}
+	for _, l := range c.lost {
+		if l.Kind == LostPage && later[sent{c.a.o.Topics.Pages, l.Incident, l.Revision}] {
+			continue
+		}
+		c.late = max(c.late, unsettle)
+		c.wrong.add(l.Wrong, l.n)
+	}
+	return nil
+}
+
+// sent names a revision or a page in its topic.
+type sent struct {
+	topic, id string
+	revision  uint32
+}
+
+// later are the revisions and pages that came after the ends of the topics were noted.
+func (c *bookCheck) later(ctx context.Context) (map[sent]bool, error) {
+	later := map[sent]bool{}
 	for _, list := range [][]book{c.books.incidents, c.books.pages} {
 		for _, b := range list {
 			ends, err := listed(c.a.adm.ListCommittedOffsets(ctx, b.Topic))
 			if err != nil {
-				return fmt.Errorf("ends of %s: %w", b.Topic, err)
+				return nil, fmt.Errorf("ends of %s: %w", b.Topic, err)
 			}
 			end, _ := ends.Lookup(b.Topic, b.Partition)
 			b.start, b.end = b.end, end.Offset
 			found, err := c.a.readBook(ctx, b, nil, func(*kgo.Record, error) {})
 			if err != nil {
-				return err
+				return nil, err
 			}
 			for _, e := range found {
-				later[fmt.Sprint(b.Topic, " ", e.id, " ", e.revision)] = true
+				later[sent{b.Topic, e.id, e.revision}] = true
 			}
 		}
 	}
-	for _, w := range c.unsent {
-		if !later[fmt.Sprint(w.Topic, " ", w.Incident, " ", w.Revision)] {
-			c.wrong.add(w, 1)
-		}
-	}
-	return nil
+	return later, nil
 }
 
 // pageFloors returns, for each partition of the pages topic from which retention has taken records,
@@ -136,8 +158,8 @@ func firstOf(all []entry, partition int32) (first *entry) {
 	return first
 }
 
-// lost tells whether retention may have taken the record of a page.
-func (c *bookCheck) lost(row *entry) bool {
+// expired tells whether retention may have taken the record of a page.
+func (c *bookCheck) expired(row *entry) bool {
 	floor, ok := c.floors[row.partition]
 	return ok && row.offset <= floor
 }
