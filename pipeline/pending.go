@@ -89,7 +89,7 @@ func (p *pending) marks() []mark {
 const (
 	pendingBytes = 64 << 20
 	leastBytes   = 4 << 20
-	processBytes = 256 << 20
+	processBytes = 192 << 20
 )
 
 // A storm's rows may wait longer than others: an insert of 50,000 rows costs the engine twice as much
