@@ -160,8 +160,8 @@ func together(ctx context.Context, set *servers.Set, s *pipeline.Service, arch *
 	return errors.Join(serviceErr, webErr)
 }
 
-// readiness tells what is not connected yet, and which partitions do not get on. ClickHouse counts until it has answered once: a
-// service that pages is not taken out of service because its archive is away.
+// readiness tells what is not connected yet, and which partitions do not get on. ClickHouse counts until
+// it has answered once: a service that pages is not taken out of service because its archive is away.
 func readiness(s *pipeline.Service, arch *app.Archive) map[string]error {
 	out := map[string]error{"kafka": nil}
 	select {
