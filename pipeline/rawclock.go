@@ -14,7 +14,7 @@ func (r *rawReader) idle(now time.Time) {
 	if r.resting && r.in.race.woken(partition{r.raw.Topic, r.raw.Partition}) {
 		r.resting, r.lastRead = false, now
 	}
-	if r.resting && now.Sub(r.restedAt) >= restAfter {
+	if r.resting && now.Sub(r.restedAt) >= restAgain {
 		r.rest(now)
 	}
 	quiet := now.Sub(r.lastRead)
@@ -34,7 +34,7 @@ func (r *rawReader) idle(now time.Time) {
 	}
 }
 
-// rest says that the partition holds nobody back until it speaks again. It says so again and again: a
+// rest says that the partition holds nobody back until it speaks again. It says so every minute: a
 // process that was asleep, and has not heard yet that this partition is another's now, may take its
 // word back (see wake) after it was given.
 func (r *rawReader) rest(now time.Time) {
@@ -60,6 +60,9 @@ func (r *rawReader) wake() {
 	r.resting = false
 	r.watermark(nil)
 }
+
+// restAgain is how often a partition repeats that it rests.
+const restAgain = time.Minute
 
 // restAfter is how long a raw partition under the event clock may be silent at its end before it
 // stops holding back the others. Only `run` needs it; files have an end that is known.
