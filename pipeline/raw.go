@@ -144,8 +144,12 @@ func (r *rawReader) read(p *fetch.Part) {
 		r.wake()
 	}
 	records, ended := 0, false
-	for group := p.Next(r.records[:], groupBytes); len(group) > 0 && !ended; group = p.Next(r.records[:], groupBytes) {
-		if group, ended = r.due(group); len(group) == 0 {
+	for !ended { // what lies behind a known end is not looked at
+		group := p.Next(r.records[:], groupBytes)
+		if len(group) > 0 {
+			group, ended = r.due(group)
+		}
+		if len(group) == 0 {
 			break
 		}
 		if r.out.failed() != nil {

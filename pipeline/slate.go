@@ -11,7 +11,7 @@ import (
 
 // slate is memory for records of the alerts topic and their values, which are produced together and
 // so acknowledged together: when the last one is, all of it is used again. A storm makes a hundred
-// thousand alerts a second; to have each in memory of its own would be most of intake's garbage.
+// thousand alerts a second; memory of their own for all would be a quarter of intake's garbage.
 type slate struct {
 	records [slateRecords]kgo.Record
 	values  []byte

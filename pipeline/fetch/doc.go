@@ -2,8 +2,8 @@
 //
 // The client's own consumer makes a struct of 200 bytes for every record, decompresses a whole answer
 // before the first record of it is looked at, and clears all of that when it is given back. At a million
-// records a second that is a fifth of what intake costs, most of it waiting for memory: an answer of a
-// megabyte becomes ten, which no longer fit into the processor's second cache. Here one batch is
+// records a second that was an eighth of what intake cost, most of it waiting for memory: an answer of a
+// megabyte becomes several, which no longer fit into the processor's second cache. Here one batch is
 // decompressed at a time, into memory that the one before was in, and a record is three words about
 // where it lies in there.
 //
